@@ -19,17 +19,22 @@
 
 /*
  * Append `s` for a terminal: control characters and bytes that are no valid
- * UTF-8 become \n, \t, \e or \xNN; C1 controls, bidirectional overrides and
- * other invisible formatting characters \uNNNN.
+ * UTF-8 become \n, \t, \r, \e or \xNN; C1 controls, bidirectional overrides
+ * and other invisible formatting characters \uNNNN or \UNNNNNNNN.
  */
 void mf_text_terminal(struct mf_buf *buf, struct mf_str s);
 
-/* The same, but line ends and tabs stay as they are: for whole logs. */
+/*
+ * The same, but line ends (\n and \r\n) and tabs stay as they are: for whole
+ * logs.
+ */
 void mf_text_terminal_lines(struct mf_buf *buf, struct mf_str s);
 
 /*
  * Append `s` as one word of a POSIX shell: bare where that is safe, in single
- * quotes otherwise, in $'…' (bash, zsh) where it holds control characters.
+ * quotes otherwise, in $'…' (bash, zsh) where it holds control or invisible
+ * characters or no valid UTF-8. It is one word of that value anywhere in a
+ * command, also first: an assignment or a keyword is quoted.
  * NUL cannot stand in an argument and is left out.
  */
 void mf_text_shell(struct mf_buf *buf, struct mf_str s);
@@ -51,8 +56,9 @@ void mf_text_size(struct mf_buf *buf, uint64_t bytes);
 
 /*
  * Parse a time a person typed, as cli.md says: RFC 3339; HH:MM:SS[.mmm] on the
- * day of `first_ns`; +N[.N]UNIT from `first_ns`; -N[.N]UNIT back from
- * `last_ns`; UNIT is ms, s, m, h or nothing for seconds.
+ * day of `first_ns`, or on the next where only that is before `last_ns`;
+ * +N[.N]UNIT from `first_ns`; -N[.N]UNIT back from `last_ns`; UNIT is ms, s,
+ * m, h or nothing for seconds.
  *
  * Errors: -EINVAL, none of these.
  */
