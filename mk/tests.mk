@@ -49,12 +49,11 @@ $(PROGRAM_BINS): $B/test/programs/%: $B/tests/programs/%.o
 test-programs: all $(UNIT_BINS) $(REPLAY_BINS) $(TORTURE_BINS) $(PROGRAM_BINS)
 
 # One line a test for tests/run: name, seconds it may take, command.
-line = $(info_sep)printf '%s\t%s\t%s\n' '$1' '$2' '$3';
+line = $(empty)printf '%s\t%s\t%s\n' '$1' '$2' '$3';
 units.lines   = $(foreach t,$(UNITS),$(call line,unit/$t$1,60,$B/test/$t))
 fuzz.lines    = $(foreach t,$(FUZZERS),$(call line,$t$1,120,$B/test/$t tests/fuzz/corpus/$(t:fuzz_%=%)))
 torture.lines = $(foreach t,$(TORTURES),$(call line,torture/$t,300,$B/test/torture/$t $(ROUNDS)))
 script.lines  = $(foreach t,$(SCRIPTS),$(call line,$(t:tests/%=%),300,$t))
-info_sep :=
 
 export MF_BUILD      := $(abspath $B)
 export MFTRACE       := $(abspath $B/bin/mftrace)
