@@ -57,7 +57,7 @@ struct mf_event {
 /* One field of an event. */
 struct mf_field_value {
 	enum mf_field_kind kind;
-	uint16_t id; /* enum mf_field, or one newer than this */
+	uint16_t id;     /* enum mf_field, or one newer than this */
 	uint64_t number; /* U64; I64 as two's complement; BLOB: its length */
 	struct mf_str bytes; /* BYTES and LIST; BLOB: its 16-byte hash */
 };

@@ -36,19 +36,20 @@ struct mf_journal_health {
 	uint64_t dropped;       /* records writers could not write */
 	uint64_t dropped_bytes;
 	uint64_t dropped_why[8]; /* by enum mf_drop */
-	uint64_t lost_seqs;     /* numbers missing in a thread's sequence */
-	uint64_t bytes_read;    /* from the files, by this reader */
-	uint64_t file_bytes;    /* size of the segments together */
+	uint64_t lost_seqs;      /* numbers missing in a thread's sequence; only
+	                           after mf_journal_check_sequences() */
+	uint64_t bytes_read;     /* from the files, by this reader */
+	uint64_t file_bytes;     /* size of the segments together */
 	uint64_t segments;
 	uint64_t blobs_missing; /* asked for, not there or not matching */
 };
 
 /* Why a record was not written; index of dropped_why. */
 enum mf_drop {
-	MF_DROP_NO_SPACE = 0, /* the disk, a quota or RLIMIT_FSIZE */
-	MF_DROP_FULL = 1,     /* the session reached its --max-size */
-	MF_DROP_NO_MAP = 2,   /* memory could not be mapped (RLIMIT_AS) */
-	MF_DROP_TOO_BIG = 3,  /* a record above the limit */
+	MF_DROP_NO_SPACE = 0,  /* the disk, a quota or RLIMIT_FSIZE */
+	MF_DROP_FULL = 1,      /* the session reached its --max-size */
+	MF_DROP_NO_MAP = 2,    /* memory could not be mapped (RLIMIT_AS) */
+	MF_DROP_TOO_BIG = 3,   /* a record above the limit */
 	MF_DROP_REENTERED = 4, /* a signal handler inside the recorder */
 	MF_DROP_REASONS
 };
@@ -103,8 +104,11 @@ MF_MUST_USE int mf_journal_bytes(struct mf_journal *journal,
                                  const struct mf_event *ev, enum mf_field id,
                                  struct mf_buf *out);
 
-const struct mf_journal_health *mf_journal_health(
-	const struct mf_journal *journal);
+/* Look for gaps in every thread's sequence too; before the first record. */
+void mf_journal_check_sequences(struct mf_journal *journal);
+
+const struct mf_journal_health *
+mf_journal_health(const struct mf_journal *journal);
 
 /* Hosts of the session, as struct mf_event's `host` numbers them. */
 struct mf_journal_host {

@@ -18,19 +18,19 @@
 #include "mfcore/err.h"
 #include "mfcore/str.h"
 
-#define MF_SEGMENT_SIZE (64u << 20) /* bytes; the last may end earlier */
+#define MF_SEGMENT_SIZE (16u << 20) /* bytes; the last may end earlier */
 
 /* What every recorded process of the session has to know. */
 struct mf_segment_options {
 	const char *session_id; /* at most 63 bytes */
 	const char *host;       /* at most 63 bytes */
 	const char *boot_id;    /* 36 bytes */
-	const char *preload;    /* path of the recorder's shared object, < 512 */
-	const char *env_allow;  /* globs, each ended by a NUL, empty one last */
-	char *const *environ;   /* of the session; only hashes are kept */
-	uint64_t output_max;    /* bytes kept per output stream and process */
-	uint64_t session_max;   /* bytes of all segments together */
-	uint64_t seed;          /* random: keys the checksums */
+	const char *preload;   /* path of the recorder's shared object, < 512 */
+	const char *env_allow; /* globs, each ended by a NUL, empty one last */
+	char *const *environ;  /* of the session; only hashes are kept */
+	uint64_t output_max;   /* bytes kept per output stream and process */
+	uint64_t session_max;  /* bytes of all segments together */
+	uint64_t seed;         /* random: keys the checksums */
 	bool no_output;
 	bool no_python;
 };

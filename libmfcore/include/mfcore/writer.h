@@ -35,36 +35,39 @@
 struct mf__segment_head; /* journal/frame.h */
 struct mf__writer_life;
 
-struct mf_writer { /* caller's storage; treat as opaque */
-	struct mf__segment_head *head;
-	struct mf__writer_life *life;
-	size_t map_len;
-	uint64_t start_ticks;
-	uint32_t pid;
-	uint32_t segment;
-	uint32_t chunk_seq;
-	bool maps_whole;
-	char path[MF_WRITER_PATH_MAX]; /* of the current segment */
-};
-
-struct mf_lane { /* caller's storage, all zero at first */
-	char *cursor;
-	char *end;
-	char *chunk;
-	uint64_t chunk_off;
-	uint64_t generation;
+struct mf_lane {             /* caller's storage, all zero at first */
+	char *cursor;        /* in the chunk, where the next record goes */
+	char *end;           /* of the chunk */
+	uint64_t offset;     /* of `end` in the segment */
+	uint64_t seed;       /* of the segment */
+	uint64_t generation; /* of the process the lane belongs to */
+	uint32_t id;         /* of the lane in its process */
+	uint32_t blocks;     /* of the chunk */
 	uint32_t seq;
 	uint32_t tid;
-	uint32_t chunk_blocks;
 	bool is_busy;
 };
 
+#define MF_WRITER_SPARES 4
+
+struct mf_writer { /* caller's storage; treat as opaque */
+	struct mf__segment_head *head;
+	struct mf__writer_life *life;
+	uint64_t start_ticks;
+	uint32_t pid;
+	uint32_t lanes;
+	uint32_t lock;
+	uint32_t chunk_seq;
+	bool maps_whole;
+	struct mf_lane spares[MF_WRITER_SPARES];
+	char path[MF_WRITER_PATH_MAX]; /* of the current segment */
+};
+
 struct mf_record {
-	struct mf_lane *lane;
 	char *base; /* of the record in the map */
 	char *put;  /* where the next field goes */
 	char *end;
-	uint64_t offset;
+	uint64_t key; /* of its checksum */
 };
 
 /*
@@ -75,6 +78,14 @@ struct mf_record {
  *         -ENAMETOOLONG. The writer is then usable and drops everything.
  */
 MF_MUST_USE int mf_writer_attach(struct mf_writer *writer, const char *path);
+
+/*
+ * Notice that this process is a forked child and begin to write as itself,
+ * with a PROC_FORK record that names `via`. Appending does it by itself;
+ * calling it early makes the record's time exact. Returns whether it was one.
+ */
+bool mf_writer_forked(struct mf_writer *writer, struct mf_lane *lane,
+                      const char *via);
 
 /* Unmap. Lanes of this writer must not be used again. */
 void mf_writer_detach(struct mf_writer *writer);
@@ -93,8 +104,8 @@ bool mf_record_begin(struct mf_record *rec, struct mf_writer *writer,
  */
 void mf_record_u64(struct mf_record *rec, enum mf_field id, uint64_t value);
 void mf_record_i64(struct mf_record *rec, enum mf_field id, int64_t value);
-void mf_record_bytes(struct mf_record *rec, enum mf_field id,
-                     const void *bytes, size_t len);
+void mf_record_bytes(struct mf_record *rec, enum mf_field id, const void *bytes,
+                     size_t len);
 
 /*
  * Open a LIST or BYTES field whose length is not known yet: write at the
@@ -109,8 +120,10 @@ void mf_record_end(struct mf_record *rec);
 
 /*
  * Commit a MF_EV_COUNTER record and return its live count, to be raised with
- * an atomic add for as long as the process, or a forked child, lives.
+ * an atomic add for as long as the process, or a forked child, lives. Promise
+ * MF_FIELD_COUNTER bytes of payload for it.
  */
+#define MF_FIELD_COUNTER 8u
 uint64_t *mf_record_end_counter(struct mf_record *rec);
 
 /* Bytes of payload the fields take: one number; bytes of length `len`. */
@@ -123,7 +136,7 @@ uint64_t *mf_record_end_counter(struct mf_record *rec);
  * vfork and exec. Returns false and counts the drop when that fails; the field
  * is then absent.
  */
-#define MF_FIELD_BLOB 26u
+#define MF_FIELD_BLOB 30u
 bool mf_record_blob(struct mf_record *rec, struct mf_writer *writer,
                     enum mf_field id, const void *bytes, size_t len);
 

@@ -1,0 +1,262 @@
+/*
+ * The model: events folded into the tree of a session at an instant.
+ *
+ *   session -> run -> step -> task -> attempt -> process ->
+ *       { sidecar, s3op -> worker, command, fork, thread, async }
+ *
+ * Feed it events in time order; at any moment ask for the tree as it stands.
+ * Whoever wants the tree at an earlier instant stops feeding there. Every tool
+ * reads this one tree, so no two can disagree.
+ *
+ * What the engine believes (datastore marks) is kept beside what the kernel
+ * showed (exits, signals); where they differ, the node's note says so.
+ *
+ * Bounded: of output only tails are kept, of threads and asyncio tasks a
+ * number per process; the counts are always whole.
+ *
+ * Threads: one model, one thread at a time.
+ */
+#ifndef MFCORE_MODEL_H
+#define MFCORE_MODEL_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mfcore/attr.h"
+#include "mfcore/err.h"
+#include "mfcore/event.h"
+#include "mfcore/facts.h"
+#include "mfcore/journal.h"
+
+/* Marks of the datastore, as bits of mf_attempt.marks. */
+enum mf_attempt_mark {
+	MF_ATTEMPT_BEGUN = 1 << 0,   /* attempt.json */
+	MF_ATTEMPT_RUNNING = 1 << 1, /* task_begin */
+	MF_ATTEMPT_ENDED = 1 << 2,   /* task_end */
+	MF_ATTEMPT_SAVED = 1 << 3,   /* data.json */
+	MF_ATTEMPT_DONE = 1 << 4,    /* DONE.lock */
+	MF_ATTEMPT_RUNTIME = 1 << 5, /* runtime, by the scheduler */
+	MF_ATTEMPT_LOGGED = 1 << 6,  /* runtime_stdout.log */
+};
+
+/* What an artifact says, where somebody could read it. */
+enum mf_belief {
+	MF_BELIEF_UNKNOWN,
+	MF_BELIEF_NONE,
+	MF_BELIEF_FALSE,
+	MF_BELIEF_TRUE
+};
+
+struct mf_attempt {
+	struct mf_attempt *next; /* ascending numbers */
+	struct mf_task *task;
+	struct mf_proc *proc; /* NULL: no process was seen for it */
+	uint64_t first_ns;    /* of its process and marks */
+	uint64_t done_ns;
+	unsigned marks;
+	int number;
+	enum mf_belief task_ok;
+	enum mf_belief success;
+	bool is_runtime_killed; /* the scheduler says it killed it */
+	bool is_runtime_ok;     /* the scheduler says it succeeded */
+	int runtime_code;
+};
+
+struct mf_task {
+	struct mf_task *next;
+	struct mf_task *same_key;
+	struct mf_step *step;
+	struct mf_attempt *attempts;
+	struct mf_str id;
+	bool is_mapper; /* of an unbounded foreach, run by its control task */
+};
+
+struct mf_step {
+	struct mf_step *next;
+	struct mf_step *same_key;
+	struct mf_run *run;
+	struct mf_task *tasks;
+	struct mf_task *last_task;
+	struct mf_str name;
+	uint32_t n_tasks;
+};
+
+struct mf_run {
+	struct mf_run *next;
+	struct mf_run *same_key;
+	struct mf_proc *scheduler; /* NULL: not seen */
+	struct mf_step *steps;
+	struct mf_str flow; /* name, or the script's until it is known */
+	struct mf_str id;
+	struct mf_str script;
+	uint64_t first_ns;
+	uint64_t last_ns;
+	bool is_flow_certain;
+};
+
+enum mf_node_kind {
+	MF_NODE_SESSION,
+	MF_NODE_RUN,
+	MF_NODE_STEP,
+	MF_NODE_TASK,
+	MF_NODE_ATTEMPT,
+	MF_NODE_PROCESS,
+	MF_NODE_SIDECAR,
+	MF_NODE_S3OP,
+	MF_NODE_WORKER,
+	MF_NODE_THREAD,
+	MF_NODE_FORK,
+	MF_NODE_ASYNC,
+	MF_NODE_COMMAND,
+};
+
+enum mf_node_state {
+	MF_STATE_UNKNOWN,
+	MF_STATE_QUEUED,
+	MF_STATE_RUNNING,
+	MF_STATE_STOPPED,
+	MF_STATE_OK,
+	MF_STATE_FAILED,
+	MF_STATE_KILLED,
+	MF_STATE_LOST,
+};
+
+enum mf_cause {
+	MF_CAUSE_NONE,
+	MF_CAUSE_EXIT,
+	MF_CAUSE_SIGNAL,
+	MF_CAUSE_OOM,
+	MF_CAUSE_TIMEOUT,
+	MF_CAUSE_ORCHESTRATOR,
+	MF_CAUSE_PARENT_DEATH,
+	MF_CAUSE_EXEC_FAILED,
+	MF_CAUSE_UNKNOWN,
+};
+
+/* Part in a failure, for what-failed and for marking rows. */
+enum mf_blame {
+	MF_BLAME_NONE,
+	MF_BLAME_FIRST,      /* nothing failed before it */
+	MF_BLAME_ALSO,       /* failed by itself, later */
+	MF_BLAME_COLLATERAL, /* ended because something else failed */
+	MF_BLAME_RETRIED,    /* a later attempt did it */
+	MF_BLAME_CAUGHT,     /* @catch swallowed it */
+};
+
+struct mf_exit {
+	bool is_known; /* it ended, and somebody knows how */
+	bool has_code;
+	int code;
+	int signo; /* 0: none */
+	enum mf_cause cause;
+	struct mf_str text;   /* the cause in words */
+	struct mf_str sender; /* process id of a signal's sender */
+};
+
+struct mf_node {
+	struct mf_node *parent;
+	struct mf_node *first;
+	struct mf_node *last;
+	struct mf_node *next;
+	enum mf_node_kind kind;
+	enum mf_node_state state;
+	enum mf_blame blame;
+	int attempt; /* number; -1 where that means nothing */
+	struct mf_str id;
+	struct mf_str name;
+	struct mf_str pathspec;
+	struct mf_str argv; /* LIST */
+	struct mf_str note; /* belief against reality, in words */
+	uint32_t pid;
+	uint32_t ppid;
+	uint32_t tid;
+	uint64_t start_ns;
+	uint64_t end_ns;
+	struct mf_exit exit;
+	const struct mf_proc *proc;
+	const struct mf_attempt *fact;  /* of an attempt */
+	const struct mf_stream *stream; /* of a sidecar */
+};
+
+struct mf_model;
+
+/* The session's own facts, valid as long as the model. */
+struct mf_session_facts {
+	struct mf_str id;
+	struct mf_str argv; /* LIST */
+	struct mf_str cwd;
+	struct mf_str host;
+	struct mf_str version;
+	struct mf_str env; /* LIST */
+	uint64_t start_ns;
+	uint64_t end_ns;  /* of SESSION_END; 0: there is none */
+	uint64_t last_ns; /* latest event */
+	uint64_t events;
+	uint64_t notes;
+	uint32_t recorder_pid;
+	uint32_t main_pid;
+	uint32_t status; /* wait status of the command, when has_status */
+	bool has_status;
+};
+
+/*
+ * Owns:   on success release *out with mf_model_free().
+ * Errors: -ENOMEM.
+ */
+MF_MUST_USE int mf_model_new(struct mf_model **out);
+void mf_model_free(struct mf_model *model);
+
+/* Keep every thread and asyncio task, however many; before the first fold. */
+void mf_model_keep_all(struct mf_model *model);
+
+/*
+ * Fold one event. `journal` loads what lies in blobs; it may be NULL, then
+ * such fields are as if absent. Unknown types are counted and skipped.
+ *
+ * Errors: -ENOMEM; the model stays usable without the event.
+ */
+MF_MUST_USE int mf_model_fold(struct mf_model *model, const struct mf_event *ev,
+                              struct mf_journal *journal);
+
+const struct mf_session_facts *mf_model_session(const struct mf_model *model);
+const struct mf_proc *mf_model_procs(const struct mf_model *model);
+const struct mf_run *mf_model_runs(const struct mf_model *model);
+const struct mf_stream *mf_model_streams(const struct mf_model *model);
+
+/*
+ * The tree as it stands. `is_open` says that more may still come (a live
+ * session, or one looked at in the middle): what has not ended then runs, and
+ * otherwise is lost.
+ *
+ * Owns:   *out is the model's, valid until the next call of this function.
+ * Errors: -ENOMEM.
+ */
+MF_MUST_USE int mf_model_tree(struct mf_model *model, bool is_open,
+                              const struct mf_node **out);
+
+/* The node of a process in the latest tree, or NULL. */
+const struct mf_node *mf_model_node_of(const struct mf_model *model,
+                                       const struct mf_proc *proc);
+
+/*
+ * Walk a subtree, parents before children: the node after `node`, or NULL when
+ * all below `top` are done.
+ */
+const struct mf_node *mf_node_walk(const struct mf_node *top,
+                                   const struct mf_node *node);
+
+/* The words of the JSON document; static storage. */
+const char *mf_node_kind_word(enum mf_node_kind kind);
+const char *mf_node_state_word(enum mf_node_state state);
+const char *mf_cause_word(enum mf_cause cause);
+const char *mf_blame_word(enum mf_blame blame);
+
+/*
+ * A node and all below it as cli.md's JSON node.
+ *
+ * Owns:   the caller's, released with cJSON_Delete(); NULL without memory.
+ */
+cJSON *mf_node_json(const struct mf_node *node);
+
+#endif /* MFCORE_MODEL_H */
