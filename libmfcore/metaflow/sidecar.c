@@ -1,0 +1,97 @@
+#include "mfcore/sidecar_wire.h"
+
+#include <string.h>
+
+#include "metaflow/pyjson.h"
+
+static const char *const words[] = {
+#define MF_SIDECAR_WORD(name, word, effect) [MF_SIDECAR_##name] = (word),
+	MF_SIDECAR_MAP(MF_SIDECAR_WORD)
+#undef MF_SIDECAR_WORD
+};
+
+static const char *const effects[] = {
+#define MF_SIDECAR_EFFECT(name, word, effect) [MF_SIDECAR_##name] = (effect),
+	MF_SIDECAR_MAP(MF_SIDECAR_EFFECT)
+#undef MF_SIDECAR_EFFECT
+};
+
+const char *mf_sidecar_word(enum mf_sidecar_kind kind)
+{
+	return (unsigned)kind < MF_SIDECAR_KINDS ? words[kind] : "unknown";
+}
+
+const char *mf_sidecar_effect(enum mf_sidecar_kind kind)
+{
+	return (unsigned)kind < MF_SIDECAR_KINDS ? effects[kind] : "";
+}
+
+bool mf_sidecar_goes_on(enum mf_sidecar_kind kind)
+{
+	return kind != MF_SIDECAR_SHUTDOWN && kind != MF_SIDECAR_BAD_SHAPE &&
+	       kind != MF_SIDECAR_EMPTY;
+}
+
+/* What str.strip() takes off, of ASCII. */
+static bool is_blank(char c)
+{
+	return c != '\0' && strchr(" \t\n\v\f\r\x1c\x1d\x1e\x1f", c);
+}
+
+static struct mf_str strip(struct mf_str s)
+{
+	while (s.len > 0 && is_blank(*s.ptr))
+		s = mf_str_from(s, 1);
+	while (s.len > 0 && is_blank(s.ptr[s.len - 1]))
+		s.len--;
+	return s;
+}
+
+/* The types compare as Python's numbers do: 3, 3.0 and 30e-1 are the same. */
+static enum mf_sidecar_kind kind_of(struct mf_str type)
+{
+	static const enum mf_sidecar_kind kinds[] = {MF_SIDECAR_INVALID,
+	                                             MF_SIDECAR_MUST_SEND,
+	                                             MF_SIDECAR_BEST_EFFORT,
+	                                             MF_SIDECAR_SHUTDOWN};
+
+	if (mf_str_is(type, "true")) /* True == 1 */
+		return MF_SIDECAR_INVALID;
+	if (mf_str_ends(type, ".0"))
+		type.len -= 2;
+	if (type.len == 1 && *type.ptr >= '1' && *type.ptr <= '4')
+		return kinds[*type.ptr - '1'];
+	return MF_SIDECAR_UNKNOWN;
+}
+
+void mf_sidecar_parse(struct mf_str line, struct mf_sidecar_message *out)
+{
+	struct mf_str type = {NULL, 0};
+	struct mf_str name;
+	struct mf_str value;
+	size_t pos = 0;
+	enum mf__pyjson check;
+
+	*out = (struct mf_sidecar_message){.kind = MF_SIDECAR_EMPTY};
+	line = strip(line);
+	if (line.len == 0)
+		return;
+	check = mf__pyjson_check(line);
+	out->kind = check == MF__PYJSON_BAD ? MF_SIDECAR_NOT_JSON
+	                                    : MF_SIDECAR_BAD_SHAPE;
+	if (check != MF__PYJSON_OK)
+		return;
+	/* an object has its '}' behind the last member */
+	while (mf__pyjson_member(line, &pos, &name, &value)) {
+		if (mf_str_is(name, "msg_type"))
+			type = value;
+		else if (mf_str_is(name, "payload"))
+			out->payload = value;
+		else
+			break;
+	}
+	if (pos + 1 == line.len && type.len > 0 && out->payload.len > 0)
+		out->kind = kind_of(type);
+	else
+		out->payload = (struct mf_str){NULL, 0};
+}
