@@ -55,10 +55,9 @@ struct mf_supervise_options {
 };
 
 struct mf_supervised {
-	int wait_status;  /* of the command, as waitpid(2) gives it */
-	int exec_errno;   /* 0, or why the command could not be executed */
-	size_t left;      /* processes of it that still run */
-	uint64_t dropped; /* records that were not written */
+	int wait_status; /* of the command, as waitpid(2) gives it */
+	int exec_errno;  /* 0, or why the command could not be executed */
+	size_t left;     /* processes of it that still run */
 };
 
 /*

@@ -1,0 +1,189 @@
+#include "session/inject.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "mfcore/buf.h"
+
+#define LINK_TEMPLATE "/tmp/mfcore-XXXXXX"
+#define LINK_NAME "/libmfrecord.so"
+#define DEFAULT_PATH "/bin:/usr/bin"
+
+static char *take(struct mf_buf *buf)
+{
+	if (mf_buf_ok(buf))
+		return mf_buf_detach(buf);
+	mf_buf_clear(buf);
+	return NULL;
+}
+
+static char *join(const char *head, const char *tail)
+{
+	struct mf_buf buf = {0};
+
+	mf_buf_puts(&buf, head);
+	mf_buf_puts(&buf, tail);
+	return take(&buf);
+}
+
+static int make_link(struct mf__preload *out, const char *path)
+{
+	char dir[] = LINK_TEMPLATE;
+
+	if (!mkdtemp(dir))
+		return -errno;
+	out->link_dir = strdup(dir);
+	out->path = join(dir, LINK_NAME);
+	if (!out->link_dir || !out->path) {
+		rmdir(dir);
+		return -ENOMEM;
+	}
+	return symlink(path, out->path) < 0 ? -errno : 0;
+}
+
+int mf__preload_init(struct mf__preload *out, const char *path,
+                     struct mf_err *err)
+{
+	struct mf__preload preload = {0};
+	int rc = 0;
+
+	if (access(path, R_OK) < 0)
+		return mf_fail(err, -errno, "cannot read '%s'", path);
+	if (path[strcspn(path, " :$\t\n")]) {
+		rc = make_link(&preload, path);
+	} else {
+		preload.path = strdup(path);
+		rc = preload.path ? 0 : -ENOMEM;
+	}
+	if (rc < 0) {
+		mf__preload_clear(&preload, false);
+		return mf_fail(err, rc, "cannot make '%s' loadable", path);
+	}
+	*out = preload;
+	return 0;
+}
+
+void mf__preload_clear(struct mf__preload *preload, bool is_used)
+{
+	if (preload->link_dir && !is_used) {
+		if (preload->path)
+			unlink(preload->path);
+		rmdir(preload->link_dir);
+	}
+	free(preload->link_dir);
+	free(preload->path);
+	*preload = (struct mf__preload){0};
+}
+
+static bool is_entry_of(const char *entry, const char *name)
+{
+	size_t len = strlen(name);
+
+	return strncmp(entry, name, len) == 0 && entry[len] == '=';
+}
+
+const char *mf__environ_get(char *const *environ, const char *name)
+{
+	for (; *environ; environ++)
+		if (is_entry_of(*environ, name))
+			return *environ + strlen(name) + 1;
+	return NULL;
+}
+
+/* Whether the list, split as the loader does, has the path already. */
+static bool lists(const char *list, const char *path)
+{
+	size_t len = strlen(path);
+
+	while (*list) {
+		size_t n = strcspn(list, " :");
+
+		if (n == len && memcmp(list, path, len) == 0)
+			return true;
+		list += n + (list[n] != '\0');
+	}
+	return false;
+}
+
+static char *preload_entry(const char *before, const char *preload)
+{
+	struct mf_buf buf = {0};
+
+	mf_buf_puts(&buf, MF__ENV_PRELOAD "=");
+	if (before && *before)
+		mf_buf_puts(&buf, before);
+	if (!before || !*before)
+		mf_buf_puts(&buf, preload);
+	else if (!lists(before, preload))
+		mf_buf_printf(&buf, ":%s", preload);
+	return take(&buf);
+}
+
+/* The two entries that are ours stand first, so that they can be freed. */
+char **mf__environ_with(char *const *environ, const char *preload,
+                        const char *segment)
+{
+	size_t len = 0;
+	char **copy;
+	size_t n = 2;
+
+	while (environ[len])
+		len++;
+	copy = calloc(len + 3, sizeof(*copy));
+	if (!copy)
+		return NULL;
+	copy[0] = preload_entry(mf__environ_get(environ, MF__ENV_PRELOAD),
+	                        preload);
+	copy[1] = join(MF__ENV_RECORD "=", segment);
+	if (!copy[0] || !copy[1]) {
+		mf__environ_free(copy);
+		return NULL;
+	}
+	for (; *environ; environ++)
+		if (!is_entry_of(*environ, MF__ENV_PRELOAD) &&
+		    !is_entry_of(*environ, MF__ENV_RECORD))
+			copy[n++] = *environ;
+	return copy;
+}
+
+void mf__environ_free(char **environ)
+{
+	if (!environ)
+		return;
+	free(environ[0]);
+	free(environ[1]);
+	free(environ);
+}
+
+static bool is_program(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+	       access(path, X_OK) == 0;
+}
+
+char *mf__program_find(const char *file, char *const *environ)
+{
+	const char *value = mf__environ_get(environ, "PATH");
+	struct mf_str rest = mf_str(value ? value : DEFAULT_PATH);
+
+	if (strchr(file, '/'))
+		return is_program(file) ? strdup(file) : NULL;
+	while (rest.ptr) {
+		struct mf_str dir = mf_str_cut(&rest, ':');
+		struct mf_buf buf = {0};
+		char *path;
+
+		mf_buf_str(&buf, dir.len ? dir : MF_STR("."));
+		mf_buf_printf(&buf, "/%s", file);
+		path = take(&buf);
+		if (path && is_program(path))
+			return path;
+		free(path);
+	}
+	return NULL;
+}
