@@ -71,6 +71,13 @@ void mf__help_cmd(FILE *file, const struct mf_tool *tool,
 	for (const struct mf_opt *opt = cmd->options; opt && opt->name; opt++)
 		print_option(file, opt);
 	print_row(file, "-h, --help", "print this", 28);
+	if (!cmd->list)
+		return;
+	fprintf(file, "\n%s:\n", cmd->list_title);
+	for (const char *const *line = cmd->list(); *line; line++) {
+		fputs("  ", file);
+		print_wrapped(file, *line, 2, 2);
+	}
 }
 
 void mf__help_tool(FILE *file, const struct mf_tool *tool)

@@ -72,6 +72,17 @@ static void print_cmd(FILE *file, const struct mf_tool *tool,
 		print_paragraphs(file, cmd->details);
 	for (const struct mf_opt *opt = cmd->options; opt && opt->name; opt++)
 		print_option(file, opt);
+	if (!cmd->list)
+		return;
+	fputs(".RS\n", file);
+	print_roff(file, cmd->list_title);
+	fputs(":\n", file);
+	for (const char *const *line = cmd->list(); *line; line++) {
+		fputs(".br\n\\(bu ", file);
+		print_roff(file, *line);
+		fputc('\n', file);
+	}
+	fputs(".RE\n", file);
 }
 
 void mf__man_print(FILE *file, const struct mf_tool *tool)

@@ -147,6 +147,8 @@ struct mf_cmd {
 	const char *operands; /* as help prints them; NULL for none */
 	const char *summary;  /* one line, imperative, no full stop */
 	const char *details;  /* paragraphs for --help and the man page; NULL */
+	const char *list_title; /* of a list below the options; NULL: none */
+	const char *const *(*list)(void); /* its lines, ended by NULL */
 	size_t min_operands;
 	size_t max_operands;
 	enum mf_cmd_command command;
