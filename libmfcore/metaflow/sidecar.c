@@ -70,6 +70,7 @@ void mf_sidecar_parse(struct mf_str line, struct mf_sidecar_message *out)
 	struct mf_str name;
 	struct mf_str value;
 	size_t pos = 0;
+	bool has_other = false;
 	enum mf__pyjson check;
 
 	*out = (struct mf_sidecar_message){.kind = MF_SIDECAR_EMPTY};
@@ -81,16 +82,15 @@ void mf_sidecar_parse(struct mf_str line, struct mf_sidecar_message *out)
 	                                    : MF_SIDECAR_BAD_SHAPE;
 	if (check != MF__PYJSON_OK)
 		return;
-	/* an object has its '}' behind the last member */
 	while (mf__pyjson_member(line, &pos, &name, &value)) {
 		if (mf_str_is(name, "msg_type"))
 			type = value;
 		else if (mf_str_is(name, "payload"))
 			out->payload = value;
 		else
-			break;
+			has_other = true;
 	}
-	if (pos + 1 == line.len && type.len > 0 && out->payload.len > 0)
+	if (!has_other && type.len > 0 && out->payload.len > 0)
 		out->kind = kind_of(type);
 	else
 		out->payload = (struct mf_str){NULL, 0};
