@@ -11,33 +11,34 @@ static const struct wrapper {
 	const char *valued; /* short flags that take a value */
 	const char *longs;  /* long ones, each ended by a blank */
 	size_t operands;    /* before the command */
+	bool takes_env;     /* NAME=VALUE before the command */
 } wrappers[] = {
-	{"env", NULL, "uCS", "unset chdir ", 0},
-	{"timeout", NULL, "ks", "kill-after signal ", 1},
-	{"nice", NULL, "n", "adjustment ", 0},
-	{"ionice", NULL, "cn", "class classdata ", 0},
-	{"chrt", NULL, "TPD", "", 1},
-	{"taskset", NULL, "", "", 1},
-	{"nohup", NULL, "", "", 0},
-	{"setsid", NULL, "", "", 0},
-	{"stdbuf", NULL, "ioe", "input output error ", 0},
-	{"time", NULL, "fo", "format output ", 0},
-	{"sudo", NULL, "ugpCDhrtT", "user group chdir host ", 0},
-	{"exec", NULL, "a", "", 0},
-	{"xvfb-run", NULL, "nsfew", "server-num server-args ", 0},
+	{"env", NULL, "uCS", "unset chdir ", 0, true},
+	{"timeout", NULL, "ks", "kill-after signal ", 1, false},
+	{"nice", NULL, "n", "adjustment ", 0, false},
+	{"ionice", NULL, "cn", "class classdata ", 0, false},
+	{"chrt", NULL, "TPD", "", 1, false},
+	{"taskset", NULL, "", "", 1, false},
+	{"nohup", NULL, "", "", 0, false},
+	{"setsid", NULL, "", "", 0, false},
+	{"stdbuf", NULL, "ioe", "input output error ", 0, false},
+	{"time", NULL, "fo", "format output ", 0, false},
+	{"sudo", NULL, "ugpCDhrtT", "user group chdir host ", 0, true},
+	{"exec", NULL, "a", "", 0, false},
+	{"xvfb-run", NULL, "nsfew", "server-num server-args ", 0, false},
 	{"uv", "run", "pC",
          "python with project extra group directory "
          "env-file package index-url cache-dir ",
-         0},
-	{"conda", "run", "np", "name prefix cwd ", 0},
-	{"mamba", "run", "np", "name prefix cwd ", 0},
-	{"micromamba", "run", "nprae", "name prefix root-prefix cwd env ", 0},
-	{"poetry", "run", "CP", "directory project ", 0},
-	{"pipenv", "run", "", "", 0},
-	{"pdm", "run", "p", "project ", 0},
-	{"strace", NULL, "eopsSuEPOIXabU", "", 0},
-	{"valgrind", NULL, "", "", 0},
-	{"mftrace", "record", "sj", "journal name env-allow max-size ", 0},
+         0, false},
+	{"conda", "run", "np", "name prefix cwd ", 0, false},
+	{"mamba", "run", "np", "name prefix cwd ", 0, false},
+	{"micromamba", "run", "nprae", "name prefix root-prefix cwd env ", 0,
+         false},
+	{"poetry", "run", "CP", "directory project ", 0, false},
+	{"pipenv", "run", "", "", 0, false},
+	{"pdm", "run", "p", "project ", 0, false},
+	{"strace", NULL, "eopsSuEPOIXabU", "", 0, false},
+	{"valgrind", NULL, "", "", 0, false},
 };
 
 static const struct wrapper *find_wrapper(struct mf_str arg)
@@ -82,6 +83,19 @@ static bool is_assignment(struct mf_str arg)
 	return at > 0 && at < arg.len && arg.ptr[0] != '-';
 }
 
+/* The index behind the wrapper's own flags, from `at` on. */
+static size_t skip_flags(struct mf__argv argv, size_t at,
+                         const struct wrapper *wrapper)
+{
+	while (at < argv.len && argv.at[at].len > 1 &&
+	       argv.at[at].ptr[0] == '-') {
+		if (mf_str_is(argv.at[at], "--"))
+			return at + 1;
+		at += wrapper_flag_len(wrapper, argv.at[at]);
+	}
+	return at;
+}
+
 /* The index behind the wrapper at `i`, or `i` when it is none. */
 static size_t step_over(struct mf__argv argv, size_t i)
 {
@@ -95,20 +109,10 @@ static size_t step_over(struct mf__argv argv, size_t i)
 			return i;
 		at++;
 	}
-	while (at < argv.len) {
-		if (mf_str_is(argv.at[at], "--")) {
-			at++;
-			break;
-		}
-		if (argv.at[at].len > 1 && argv.at[at].ptr[0] == '-')
-			at += wrapper_flag_len(wrapper, argv.at[at]);
-		else if ((mf_str_is(mf_str(wrapper->name), "env") ||
-		          mf_str_is(mf_str(wrapper->name), "sudo")) &&
-		         is_assignment(argv.at[at]))
-			at++;
-		else
-			break;
-	}
+	at = skip_flags(argv, at, wrapper);
+	while (wrapper->takes_env && at < argv.len &&
+	       is_assignment(argv.at[at]))
+		at++;
 	at += wrapper->operands;
 	return at < argv.len ? at : i;
 }
