@@ -5,7 +5,7 @@ C_ROOTS  := $(wildcard libmfcore mftrace mftop mfreplay tests)
 C_FILES  := $(shell find $(C_ROOTS) -name '*.[ch]' -not -path '*/data/*')
 # what the analyzers read: our sources as they are compiled, not the tests
 ANALYZED := $(call srcs,$(core.dirs) $(cli.dirs) $(TOOLS)) $(record.own)
-SH_FILES := .ci/run tests/run $(shell grep -rlE '^\#!.*\b(bash|sh)\b' \
+SH_FILES := .ci/run tests/run tests/demo/demo $(shell grep -rlE '^\#!.*\b(bash|sh)\b' \
 	tests --include='*.sh' 2>/dev/null)
 DOC_FILES := $(wildcard README.md */README.md */*/README.md man/*.[1-8])
 

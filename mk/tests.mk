@@ -110,3 +110,8 @@ $(FUZZERS:fuzz_%=fuzz-%): fuzz-%: tests/fuzz/fuzz_%.c FORCE ## fuzz-NAME: search
 
 .PHONY: bench check check-integration check-unit compile-check list-asan \
 	run-bench run-check test-programs torture
+
+demo: deps-build ## record a real Metaflow run on this machine and show what is known of it
+	+@$(MAKE) venv all
+	$(Q)tests/demo/demo $(MFTRACE) $(TEST_PYTHON) $(abspath $O/demo)
+.PHONY: demo
