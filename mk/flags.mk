@@ -59,7 +59,7 @@ LIBS        := -lcjson -lz
 
 # What runs inside foreign processes is built one way in every variant: no
 # sanitizer, nothing that needs set-up before it runs or a library beyond libc.
-RECORD_CFLAGS := $(BASE_CFLAGS) -DMF__IN_RECORDER=1 -O2 -g -fPIC \
+RECORD_CFLAGS := $(BASE_CFLAGS) -DMF__IN_RECORDER=1 -DNDEBUG -O2 -g -fPIC \
 	-fvisibility=hidden -ftls-model=initial-exec -fno-stack-protector \
 	-fno-semantic-interposition -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=0
 RECORD_LDFLAGS := -shared -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -Wl,-z,defs \

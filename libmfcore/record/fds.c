@@ -1,0 +1,328 @@
+/*
+ * One byte a descriptor says what it is to us, so that a read or write that is
+ * none of our business costs one load.
+ *
+ * The table is shared memory: on Python 3.8 and 3.9, and wherever a child is
+ * forked before exec, the child finds out that a pipe leads to a sidecar and
+ * has to tell its parent, whose table it still sees.
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "record/record.h"
+
+struct mf__fd_table {
+	uint32_t owner; /* pid */
+	uint8_t class[MF__FDS];
+	uint64_t inode[MF__FDS];
+	uint64_t kept[MF__FDS];    /* bytes of a captured stream */
+	uint64_t *excess[MF__FDS]; /* counter of what was not */
+};
+
+/* The output budget is one for a process and its forks. */
+struct budget {
+	uint64_t kept[2];
+	uint64_t *excess[2];
+};
+
+static struct mf__fd_table *table;
+static struct mf__fd_table *parent_table; /* of who forked us, until exec */
+static struct budget *budget;
+
+static void *map_shared(size_t len)
+{
+	void *map = mmap(NULL, len, PROT_READ | PROT_WRITE,
+	                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return map == MAP_FAILED ? NULL : map;
+}
+
+static bool is_in(int fd)
+{
+	return table && fd >= 0 && fd < MF__FDS;
+}
+
+enum mf__fd_class mf__fd_class(int fd)
+{
+	return is_in(fd) ? (enum mf__fd_class)table->class[fd] : MF__FD_NONE;
+}
+
+void mf__fd_link(char *out, int fd)
+{
+	static const char dir[] = "/proc/self/fd/";
+	char digits[12];
+	int n = 0;
+
+	memcpy(out, dir, sizeof(dir) - 1);
+	out += sizeof(dir) - 1;
+	do {
+		digits[n++] = (char)('0' + fd % 10);
+		fd /= 10;
+	} while (fd > 0);
+	while (n > 0)
+		*out++ = digits[--n];
+	*out = '\0';
+}
+
+uint64_t mf__fd_inode(int fd)
+{
+	return is_in(fd) ? table->inode[fd] : 0;
+}
+
+/*
+ * Whether the table is this process's: between vfork and exec, and in a raw
+ * clone, it is our parent's and not to be changed.
+ */
+static bool is_own(void)
+{
+	return table->owner == mf__true_pid();
+}
+
+static void set(int fd, enum mf__fd_class class, uint64_t inode)
+{
+	table->inode[fd] = inode;
+	table->kept[fd] = 0;
+	table->excess[fd] = NULL;
+	table->class[fd] = (uint8_t) class;
+}
+
+/* Descriptors 1 and 2 are output whatever is behind them. */
+static enum mf__fd_class fixed_class(int fd)
+{
+	if (!mf__recorder.keeps_output)
+		return MF__FD_NONE;
+	return fd == 1 ? MF__FD_OUT : fd == 2 ? MF__FD_ERR : MF__FD_NONE;
+}
+
+void mf__fds_start(void)
+{
+	table = map_shared(sizeof(*table));
+	budget = map_shared(sizeof(*budget));
+	if (!table || !budget) {
+		table = NULL;
+		return;
+	}
+	table->owner = mf__recorder.writer.pid;
+	for (int fd = 1; fd <= 2; fd++)
+		set(fd, fixed_class(fd), mf__inode(fd));
+}
+
+void mf__fds_forked(void)
+{
+	struct mf__fd_table *old = table;
+
+	if (!old)
+		return;
+	parent_table = old;
+	table = map_shared(sizeof(*table));
+	if (!table)
+		return;
+	table->owner = mf__recorder.writer.pid;
+	for (int fd = 0; fd < MF__FDS; fd++) {
+		if (old->class[fd])
+			set(fd, (enum mf__fd_class)old->class[fd],
+			    old -> inode[fd]);
+	}
+}
+
+void mf__fds_mark_receiver(void)
+{
+	if (table)
+		set(0, MF__FD_RECV, mf__inode(0));
+}
+
+struct mf__stdio mf__stdio_now(void)
+{
+	return (struct mf__stdio){{mf__inode(0), mf__inode(1), mf__inode(2)}};
+}
+
+/* The descriptor in `t` that is of `class` and leads to `inode`, or -1. */
+static int find(const struct mf__fd_table *t, enum mf__fd_class class,
+                uint64_t inode)
+{
+	for (int fd = 0; fd < MF__FDS && inode; fd++) {
+		if (t->class[fd] == class && t->inode[fd] == inode)
+			return fd;
+	}
+	return -1;
+}
+
+/* Where the descriptors of whoever makes the child are told. */
+static struct mf__fd_table *maker(void)
+{
+	return table && is_own() && parent_table ? parent_table : table;
+}
+
+uint32_t mf__fds_maker(void)
+{
+	struct mf__fd_table *t = maker();
+
+	return t ? t->owner : mf__recorder.writer.pid;
+}
+
+int mf__fds_mark_child(bool is_sidecar, bool is_captured,
+                       const struct mf__stdio *stdio)
+{
+	struct mf__fd_table *t = maker();
+	int fd = -1;
+
+	if (!t)
+		return -1;
+	if (is_sidecar) {
+		fd = find(t, MF__FD_PIPE_WRITE, stdio->inode[0]);
+		if (fd >= 0)
+			t->class[fd] = MF__FD_SEND;
+	}
+	if (is_captured && mf__recorder.keeps_output) {
+		int out = find(t, MF__FD_PIPE_READ, stdio->inode[1]);
+		int errs = find(t, MF__FD_PIPE_READ, stdio->inode[2]);
+
+		if (out >= 0)
+			t->class[out] = MF__FD_CAPTURE_OUT;
+		if (errs >= 0)
+			t->class[errs] = MF__FD_CAPTURE_ERR;
+	}
+	return fd;
+}
+
+static uint64_t *new_counter(const char *role, uint64_t stream, uint64_t inode)
+{
+	struct mf_record rec;
+	size_t len = strlen(role);
+
+	if (!mf__begin(&rec, MF_EV_COUNTER,
+	               2 * MF_FIELD_U64 + MF_FIELD_BYTES(len) +
+	                       MF_FIELD_COUNTER))
+		return NULL;
+	mf_record_u64(&rec, MF_F_STREAM, stream);
+	mf_record_u64(&rec, MF_F_INODE, inode);
+	mf_record_bytes(&rec, MF_F_ROLE, role, len);
+	return mf_record_end_counter(&rec);
+}
+
+size_t mf__fds_budget(int fd, enum mf__fd_class class, size_t wanted)
+{
+	bool is_output = class == MF__FD_OUT || class == MF__FD_ERR;
+	uint64_t stream =
+		class == MF__FD_OUT || class == MF__FD_CAPTURE_OUT ? 1 : 2;
+	uint64_t *kept =
+		is_output ? &budget->kept[stream - 1] : &table->kept[fd];
+	uint64_t **excess =
+		is_output ? &budget->excess[stream - 1] : &table->excess[fd];
+	uint64_t before = __atomic_fetch_add(kept, wanted, __ATOMIC_RELAXED);
+	uint64_t max = mf__recorder.output_max;
+	uint64_t room = before < max ? max - before : 0;
+
+	if (wanted <= room)
+		return wanted;
+	if (!*excess)
+		*excess = new_counter(is_output ? "output-excess"
+		                                : "capture-excess",
+		                      stream, table->inode[fd]);
+	if (*excess)
+		__atomic_fetch_add(*excess, wanted - room, __ATOMIC_RELAXED);
+	return (size_t)room;
+}
+
+/* What is left in a sidecar's pipe when one of its ends closes. */
+static void note_rest(int fd)
+{
+	struct mf_record rec;
+	int count = 0;
+
+	if (ioctl(fd, FIONREAD, &count) < 0 ||
+	    !mf__begin(&rec, MF_EV_PIPE_END, 3 * MF_FIELD_U64))
+		return;
+	mf_record_u64(&rec, MF_F_INODE, table->inode[fd]);
+	mf_record_u64(&rec, MF_F_FD, (uint64_t)fd);
+	mf_record_u64(&rec, MF_F_COUNT, (uint64_t)count);
+	mf_record_end(&rec);
+}
+
+void mf__fds_exit(void)
+{
+	if (mf__fd_class(0) == MF__FD_RECV && is_own())
+		note_rest(0);
+}
+
+static void note_pipe(const int fds[2])
+{
+	uint64_t inode;
+
+	if (!is_in(fds[0]) || !is_in(fds[1]) || !is_own())
+		return;
+	inode = mf__inode(fds[0]);
+	set(fds[0], MF__FD_PIPE_READ, inode);
+	set(fds[1], MF__FD_PIPE_WRITE, inode);
+}
+
+static void note_copy(int old, int new)
+{
+	enum mf__fd_class class = mf__fd_class(old);
+
+	if (new < 0 || old == new || !is_in(new) ||
+	    (class == MF__FD_NONE && table->class[new] == MF__FD_NONE) ||
+	    !is_own())
+		return;
+	if (fixed_class(new) != MF__FD_NONE)
+		set(new, fixed_class(new), mf__inode(new));
+	else
+		set(new, class, mf__fd_inode(old));
+}
+
+MF__EXPORT int pipe(int fds[2])
+{
+	int rc = MF__REAL(pipe)(fds);
+
+	if (rc == 0)
+		note_pipe(fds);
+	return rc;
+}
+
+MF__EXPORT int pipe2(int fds[2], int flags)
+{
+	int rc = MF__REAL(pipe2)(fds, flags);
+
+	if (rc == 0)
+		note_pipe(fds);
+	return rc;
+}
+
+MF__EXPORT int dup(int fd)
+{
+	int new = MF__REAL(dup)(fd);
+
+	note_copy(fd, new);
+	return new;
+}
+
+MF__EXPORT int dup2(int old, int new)
+{
+	int rc = MF__REAL(dup2)(old, new);
+
+	note_copy(old, rc);
+	return rc;
+}
+
+MF__EXPORT int dup3(int old, int new, int flags)
+{
+	int rc = MF__REAL(dup3)(old, new, flags);
+
+	note_copy(old, rc);
+	return rc;
+}
+
+MF__EXPORT int close(int fd)
+{
+	enum mf__fd_class class = mf__fd_class(fd);
+
+	if (class != MF__FD_NONE && is_own()) {
+		if (class == MF__FD_SEND || class == MF__FD_RECV)
+			note_rest(fd);
+		if (fixed_class(fd) == MF__FD_NONE)
+			set(fd, MF__FD_NONE, 0);
+	}
+	return MF__REAL(close)(fd);
+}

@@ -1,0 +1,177 @@
+/*
+ * Reads and writes: the output of tasks, the messages of sidecars.
+ */
+#include <errno.h>
+#include <sys/uio.h>
+
+#include "record/record.h"
+
+#define PIECE 32768u /* bytes of data in one record */
+
+static void put_piece(enum mf_event_type type, int fd, uint64_t stream,
+                      const char *bytes, size_t len, size_t offered,
+                      int64_t result)
+{
+	struct mf_record rec;
+
+	if (!mf__begin(&rec, type, 5 * MF_FIELD_U64 + MF_FIELD_BYTES(len)))
+		return;
+	mf_record_u64(&rec, MF_F_INODE, mf__fd_inode(fd));
+	if (stream)
+		mf_record_u64(&rec, MF_F_STREAM, stream);
+	if (type == MF_EV_PIPE_SEND || type == MF_EV_PIPE_RECV) {
+		mf_record_u64(&rec, MF_F_FD, (uint64_t)fd);
+		mf_record_u64(&rec, MF_F_WANTED, offered);
+		mf_record_i64(&rec, MF_F_RESULT, result);
+	}
+	mf_record_bytes(&rec, MF_F_DATA, bytes, len);
+	mf_record_end(&rec);
+}
+
+/* One call's bytes, in as many records as they need. */
+static void put_data(enum mf_event_type type, int fd, uint64_t stream,
+                     const char *bytes, size_t len, size_t offered)
+{
+	size_t at = 0;
+
+	while (at < len) {
+		size_t piece = len - at < PIECE ? len - at : PIECE;
+
+		put_piece(type, fd, stream, bytes + at, piece, offered - at,
+		          (int64_t)piece);
+		at += piece;
+	}
+}
+
+static void on_write(int fd, enum mf__fd_class class, const char *bytes,
+                     size_t offered, ssize_t result)
+{
+	int saved = errno;
+	size_t done = result > 0 ? (size_t)result : 0;
+
+	switch (class) {
+	case MF__FD_OUT:
+	case MF__FD_ERR:
+		done = mf__fds_budget(fd, class, done);
+		put_data(MF_EV_OUTPUT, fd, class == MF__FD_OUT ? 1 : 2, bytes,
+		         done, done);
+		break;
+	case MF__FD_SEND:
+		if (result > 0)
+			put_data(MF_EV_PIPE_SEND, fd, 0, bytes, done, offered);
+		else
+			put_piece(MF_EV_PIPE_SEND, fd, 0, bytes,
+			          offered < PIECE ? offered : PIECE, offered,
+			          result < 0 ? -saved : 0);
+		break;
+	case MF__FD_NONE:
+	case MF__FD_PIPE_READ:
+	case MF__FD_PIPE_WRITE:
+	case MF__FD_RECV:
+	case MF__FD_CAPTURE_OUT:
+	case MF__FD_CAPTURE_ERR:
+		break;
+	}
+	errno = saved;
+}
+
+static void on_read(int fd, enum mf__fd_class class, const char *bytes,
+                    size_t wanted, ssize_t result)
+{
+	int saved = errno;
+	size_t done = result > 0 ? (size_t)result : 0;
+
+	switch (class) {
+	case MF__FD_RECV:
+		if (result > 0)
+			put_data(MF_EV_PIPE_RECV, fd, 0, bytes, done, wanted);
+		else if (wanted > 0)
+			put_piece(MF_EV_PIPE_RECV, fd, 0, bytes, 0, wanted,
+			          result < 0 ? -saved : 0);
+		break;
+	case MF__FD_CAPTURE_OUT:
+	case MF__FD_CAPTURE_ERR:
+		done = mf__fds_budget(fd, class, done);
+		put_data(MF_EV_CAPTURE, fd, class == MF__FD_CAPTURE_OUT ? 1 : 2,
+		         bytes, done, done);
+		break;
+	case MF__FD_NONE:
+	case MF__FD_OUT:
+	case MF__FD_ERR:
+	case MF__FD_PIPE_READ:
+	case MF__FD_PIPE_WRITE:
+	case MF__FD_SEND:
+		break;
+	}
+	errno = saved;
+}
+
+static bool writes_matter(enum mf__fd_class class)
+{
+	return class == MF__FD_OUT || class == MF__FD_ERR ||
+	       class == MF__FD_SEND;
+}
+
+static bool reads_matter(enum mf__fd_class class)
+{
+	return class == MF__FD_RECV || class == MF__FD_CAPTURE_OUT ||
+	       class == MF__FD_CAPTURE_ERR;
+}
+
+MF__EXPORT ssize_t write(int fd, const void *bytes, size_t len)
+{
+	enum mf__fd_class class = mf__fd_class(fd);
+	ssize_t n = MF__REAL(write)(fd, bytes, len);
+
+	if (__builtin_expect(writes_matter(class), 0))
+		on_write(fd, class, bytes, len, n);
+	return n;
+}
+
+MF__EXPORT ssize_t read(int fd, void *bytes, size_t len)
+{
+	enum mf__fd_class class = mf__fd_class(fd);
+	ssize_t n = MF__REAL(read)(fd, bytes, len);
+
+	if (__builtin_expect(reads_matter(class), 0))
+		on_read(fd, class, bytes, len, n);
+	return n;
+}
+
+/* The parts of a vector, as if each were a call of its own. */
+static void each_part(int fd, enum mf__fd_class class, const struct iovec *iov,
+                      int count, ssize_t result, bool is_write)
+{
+	ssize_t left = result;
+
+	for (int i = 0; i < count && (left > 0 || i == 0); i++) {
+		size_t len = iov[i].iov_len;
+		ssize_t part = left < (ssize_t)len ? left : (ssize_t)len;
+
+		if (is_write)
+			on_write(fd, class, iov[i].iov_base, len, part);
+		else
+			on_read(fd, class, iov[i].iov_base, len, part);
+		left -= part > 0 ? part : 0;
+	}
+}
+
+MF__EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
+{
+	enum mf__fd_class class = mf__fd_class(fd);
+	ssize_t n = MF__REAL(writev)(fd, iov, count);
+
+	if (__builtin_expect(writes_matter(class), 0))
+		each_part(fd, class, iov, count, n, true);
+	return n;
+}
+
+MF__EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
+{
+	enum mf__fd_class class = mf__fd_class(fd);
+	ssize_t n = MF__REAL(readv)(fd, iov, count);
+
+	if (__builtin_expect(reads_matter(class), 0))
+		each_part(fd, class, iov, count, n, false);
+	return n;
+}

@@ -1,0 +1,204 @@
+/*
+ * The recorder inside a foreign process: what its files share.
+ *
+ * Loaded by LD_PRELOAD into every process of a recorded run. It wraps
+ * functions of libc, writes what they did to the journal, and changes nothing
+ * the program can see: results, errno, descriptors and environment are as
+ * without it. Between vfork and exec, and in signal handlers, it does nothing
+ * but compute, make plain system calls and append: no malloc, no stdio, no
+ * locks of libc.
+ *
+ * It must load where only POSIX is: every function beyond that is looked up by
+ * name (real.def) and may be absent.
+ */
+#ifndef MF_RECORD_H
+#define MF_RECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "mfcore/str.h"
+#include "mfcore/writer.h"
+
+#define MF__EXPORT __attribute__((visibility("default")))
+#define MF__ENV_NAME "MFCORE_RECORD"
+
+/* Longest argument list kept beside others in one record. */
+#define MF__ARGV_ROOM 12288u
+
+/* The one state of the recorder in a process. */
+struct mf__recorder {
+	struct mf_writer writer;
+	const char *preload; /* path of this shared object */
+	const char *env_allow;
+	uint64_t output_max;
+	bool keeps_output;
+	bool hooks_python;
+	bool is_glibc;
+	bool is_on; /* attached: record */
+};
+
+extern struct mf__recorder mf__recorder;
+
+/* The calling thread's lane. */
+struct mf_lane *mf__lane(void);
+
+/* mf_record_begin() with the process's writer and the thread's lane. */
+bool mf__begin(struct mf_record *rec, enum mf_event_type type, size_t payload);
+
+/* The process that runs now, also between vfork and exec. */
+static inline uint32_t mf__true_pid(void);
+
+/* Whether we are a vfork child: in somebody else's memory. */
+bool mf__is_vforked(void);
+
+/* Put the fields of a struct rusage: MF__RUSAGE_ROOM bytes of payload. */
+#define MF__RUSAGE_ROOM (7 * MF_FIELD_U64)
+void mf__put_rusage(struct mf_record *rec, const struct rusage *usage);
+
+/* "/proc/self/fd/N"; `out` holds 64 bytes. */
+void mf__fd_link(char *out, int fd);
+
+/* Inode behind a descriptor, 0 when it is not open. */
+uint64_t mf__inode(int fd);
+
+/*
+ * Write `text` as a NOTE, so that what could not be recorded is not silently
+ * missing.
+ */
+void mf__note(const char *text);
+
+/* ---- real.c: libc itself ---- */
+
+/* The function of that name behind ours, or NULL; see real.def. */
+enum mf__real_id {
+#define MF__REAL_FN(name) MF__REAL_##name,
+#include "record/real.def"
+	MF__REAL_COUNT
+};
+
+void *mf__real_lookup(enum mf__real_id id);
+
+/* Call as MF__REAL(write)(fd, buf, n); its type comes from libc's header. */
+#define MF__REAL(name)                                                         \
+	(((union {                                                             \
+		 void *ptr;                                                    \
+		 __typeof__(&name) fn;                                         \
+	 }){.ptr = mf__real_lookup(MF__REAL_##name)})                          \
+	         .fn)
+
+/* ---- environ.c: the injection, and hiding it ---- */
+
+/* Read the session's segment path; false: we are not to record. */
+bool mf__environ_take(char *path, size_t cap);
+
+/*
+ * An environment for a program that is to record: `envp` with our entries, or,
+ * when `wants_us` is false, without. Built in `out`; lives as long as that.
+ */
+struct mf__envp {
+	char **list;
+	void *map; /* a large one is mapped */
+	size_t map_len;
+	char *small[512];
+	char preload[4096];
+	char record[MF_WRITER_PATH_MAX + 32];
+};
+char **mf__environ_build(struct mf__envp *out, char *const *envp,
+                         bool wants_us);
+void mf__environ_drop(struct mf__envp *env);
+
+/*
+ * Write the difference of `envp` to the session's environment into fields
+ * ENV_SET and ENV_UNSET of `rec`.
+ */
+size_t mf__environ_room(char *const *envp);
+void mf__environ_put(struct mf_record *rec, char *const *envp);
+
+/* ---- argv.c: argument lists ---- */
+
+/* Write ARGV, redacted, at most `room` bytes; SIZE when it was cut. */
+void mf__argv_put(struct mf_record *rec, char *const *argv, size_t room);
+
+/* Arguments as strings for recognition; returns how many, at most `cap`. */
+size_t mf__argv_strs(char *const *argv, struct mf_str *out, size_t cap);
+
+/* ---- fds.c: what a descriptor is to us, one byte each ---- */
+
+enum mf__fd_class {
+	MF__FD_NONE = 0,
+	MF__FD_OUT = 1,       /* standard output */
+	MF__FD_ERR = 2,       /* standard error */
+	MF__FD_PIPE_READ = 3, /* made by pipe(2); what for is not known yet */
+	MF__FD_PIPE_WRITE = 4,
+	MF__FD_SEND = 5,        /* the parent's end of a sidecar's pipe */
+	MF__FD_RECV = 6,        /* the sidecar's end */
+	MF__FD_CAPTURE_OUT = 7, /* the reading end of a child's output */
+	MF__FD_CAPTURE_ERR = 8,
+};
+
+#define MF__FDS 1024
+
+struct mf__fd_table; /* shared with forked children, so they can mark it */
+
+void mf__fds_start(void);
+void mf__fds_forked(void);
+enum mf__fd_class mf__fd_class(int fd);
+uint64_t mf__fd_inode(int fd);
+
+/*
+ * A child that will be `argv` has these inodes as standard streams: find the
+ * other ends of those pipes in the process that made them, and say what they
+ * are. Returns the writing end of a sidecar's stdin, or -1.
+ */
+struct mf__stdio {
+	uint64_t inode[3];
+};
+struct mf__stdio mf__stdio_now(void);
+int mf__fds_mark_child(bool is_sidecar, bool is_captured,
+                       const struct mf__stdio *stdio);
+
+/* The process whose descriptors those are. */
+uint32_t mf__fds_maker(void);
+
+/* Say that our own stdin is the receiving end of a sidecar's pipe. */
+void mf__fds_mark_receiver(void);
+
+/* The process ends: say what stays in the pipe it received from. */
+void mf__fds_exit(void);
+
+/* Bytes of output this process and its forks may still keep of `stream`. */
+size_t mf__fds_budget(int fd, enum mf__fd_class class, size_t wanted);
+
+/* ---- the rest ---- */
+
+/* process.c */
+void mf__process_started(char **argv, char **envp);
+
+/* thread.c */
+void mf__threads_start(void);
+
+/* file.c: an s3op process keeps the content of its control file. */
+void mf__s3_started(struct mf_str inputs);
+
+/* python.c: hooks inside an interpreter, where there is one. */
+__attribute__((weak)) void mf__python_start(void);
+
+/*
+ * python.c, called by pthread_create's wrapper in the creating thread, so that
+ * a module imported just before is hooked in time.
+ */
+__attribute__((weak)) void mf__python_look(void);
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static inline uint32_t mf__true_pid(void)
+{
+	return (uint32_t)syscall(SYS_getpid);
+}
+
+#endif /* MF_RECORD_H */
