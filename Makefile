@@ -1,6 +1,10 @@
 # One Makefile, no recursion into folders. V=1 shows commands,
 # VARIANT=release|debug|asan|tsan|cov|clang picks a build, O=DIR where it goes.
 MAKEFLAGS += --no-builtin-rules --warn-undefined-variables --no-print-directory
+# as many jobs as processors, unless the person says how many
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
 SHELL := /bin/bash
 empty :=
 space := $(empty) $(empty)
