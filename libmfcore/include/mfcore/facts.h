@@ -85,15 +85,15 @@ enum mf_proc_birth {
 };
 
 struct mf_proc {
-	struct mf_proc *next;        /* in order of appearance */
-	struct mf_proc *older;       /* an earlier process with the same pid */
-	struct mf_proc *parent;      /* never a cycle */
-	struct mf_image *image;      /* the newest; NULL when none is known */
-	struct mf_attempt *attempt;  /* of which it is a step process */
-	struct mf_run *run;          /* of which it is the scheduler */
-	struct mf_pipe *pipe;        /* of which it is the reading sidecar */
-	struct mf_stream *streams; /* of its own sidecars, newest first */
-	struct mf_thread *threads; /* oldest first, bounded */
+	struct mf_proc *next;       /* in order of appearance */
+	struct mf_proc *older;      /* an earlier process with the same pid */
+	struct mf_proc *parent;     /* never a cycle */
+	struct mf_image *image;     /* the newest; NULL when none is known */
+	struct mf_attempt *attempt; /* of which it is a step process */
+	struct mf_run *run;         /* of which it is the scheduler */
+	struct mf_pipe *pipe;       /* of which it is the reading sidecar */
+	struct mf_stream *streams;  /* of its own sidecars, newest first */
+	struct mf_thread *threads;  /* oldest first, bounded */
 	struct mf_thread *last_thread;
 	struct mf_async *asyncs; /* oldest first, bounded */
 	struct mf_async *last_async;

@@ -28,6 +28,7 @@
 #include "mfcore/event.h"
 #include "mfcore/facts.h"
 #include "mfcore/journal.h"
+#include "mfcore/task_files.h"
 
 /* Marks of the datastore, as bits of mf_attempt.marks. */
 enum mf_attempt_mark {
@@ -40,27 +41,25 @@ enum mf_attempt_mark {
 	MF_ATTEMPT_LOGGED = 1 << 6,  /* runtime_stdout.log */
 };
 
-/* What an artifact says, where somebody could read it. */
-enum mf_belief {
-	MF_BELIEF_UNKNOWN,
-	MF_BELIEF_NONE,
-	MF_BELIEF_FALSE,
-	MF_BELIEF_TRUE
-};
+struct mf_node;
 
 struct mf_attempt {
+	struct mf_node *node;    /* in the latest tree */
 	struct mf_attempt *next; /* ascending numbers */
 	struct mf_task *task;
 	struct mf_proc *proc; /* NULL: no process was seen for it */
 	uint64_t first_ns;    /* of its process and marks */
+	uint64_t last_ns;
 	uint64_t done_ns;
 	unsigned marks;
 	int number;
-	enum mf_belief task_ok;
-	enum mf_belief success;
-	bool is_runtime_killed; /* the scheduler says it killed it */
-	bool is_runtime_ok;     /* the scheduler says it succeeded */
-	int runtime_code;
+	enum mf_truth task_ok; /* of data.json, once it is MF_ATTEMPT_SAVED */
+	enum mf_truth success;
+	uint64_t artifacts;
+	bool has_runtime_code; /* what the scheduler noted of its end: */
+	bool is_runtime_killed;
+	bool is_runtime_ok;
+	int64_t runtime_code; /* negative: minus a signal */
 };
 
 struct mf_task {
@@ -83,6 +82,7 @@ struct mf_step {
 };
 
 struct mf_run {
+	struct mf_node *node; /* in the latest tree */
 	struct mf_run *next;
 	struct mf_run *same_key;
 	struct mf_proc *scheduler; /* NULL: not seen */
@@ -165,6 +165,7 @@ struct mf_node {
 	int attempt; /* number; -1 where that means nothing */
 	struct mf_str id;
 	struct mf_str name;
+	struct mf_str function; /* a thread or asyncio task runs it */
 	struct mf_str pathspec;
 	struct mf_str argv; /* LIST */
 	struct mf_str note; /* belief against reality, in words */
@@ -251,6 +252,30 @@ const char *mf_node_kind_word(enum mf_node_kind kind);
 const char *mf_node_state_word(enum mf_node_state state);
 const char *mf_cause_word(enum mf_cause cause);
 const char *mf_blame_word(enum mf_blame blame);
+
+/* All generations of a stream together. */
+struct mf_stream_counts {
+	uint64_t generations;
+	uint64_t sent; /* whole messages the pipe took */
+	uint64_t received;
+	uint64_t lost; /* of the sent ones; of a live stream: on their way */
+	uint64_t sent_bytes;
+	uint64_t received_bytes;
+	uint64_t refused; /* writes the pipe took nothing of */
+	uint64_t cut;     /* writes it took a part of */
+};
+void mf_stream_count(const struct mf_stream *stream,
+                     struct mf_stream_counts *out);
+
+/* Add a stream's counts to a JSON object. */
+void mf_stream_json(cJSON *obj, const struct mf_stream *stream);
+
+/*
+ * The last bytes a process wrote to standard output (1) or error (2); where it
+ * recorded none itself, what its parent read of it. Valid until the next fold.
+ */
+struct mf_str mf_model_tail(const struct mf_model *model,
+                            const struct mf_proc *proc, int stream);
 
 /*
  * A node and all below it as cli.md's JSON node.

@@ -1,0 +1,121 @@
+/*
+ * Output, in tails and counts: the last few KiB a process wrote to each of
+ * its two streams, and what its parent read from the pipe behind them. The
+ * whole log is put together by mfcore/tasklog.h, which reads the journal
+ * again.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "inside.h"
+
+/* Room for `len` more bytes, at most MF__TAIL_MAX: double, else forget. */
+static bool make_room(struct mf_tail *tail, size_t len)
+{
+	uint32_t cap = tail->cap ? tail->cap : 256;
+	char *bytes;
+
+	while (cap < tail->len + len && cap < MF__TAIL_MAX)
+		cap *= 2;
+	if (cap > tail->cap) {
+		bytes = realloc(tail->bytes, cap);
+		if (!bytes)
+			return false;
+		tail->bytes = bytes;
+		tail->cap = cap;
+	}
+	if (tail->len + len > tail->cap) {
+		uint32_t drop = (uint32_t)(tail->len + len - tail->cap);
+
+		if (drop < tail->cap / 4) /* not for each small write */
+			drop = tail->cap / 4;
+		if (drop > tail->len)
+			drop = tail->len;
+		memmove(tail->bytes, tail->bytes + drop, tail->len - drop);
+		tail->len -= drop;
+	}
+	return true;
+}
+
+void mf__tail_add(struct mf_tail *tail, struct mf_str s)
+{
+	tail->total += s.len;
+	if (!s.len)
+		return;
+	if (s.len > MF__TAIL_MAX)
+		s = mf_str_from(s, s.len - MF__TAIL_MAX);
+	if (!make_room(tail, s.len))
+		return;
+	memcpy(tail->bytes + tail->len, s.ptr, s.len);
+	tail->len += (uint32_t)s.len;
+}
+
+/* Lines of an S3 operation's answer are its results. */
+static uint64_t count_ends(struct mf_str s)
+{
+	uint64_t n = 0;
+	size_t i;
+
+	for (i = 0; i < s.len; i++)
+		n += s.ptr[i] == '\n';
+	return n;
+}
+
+void mf__fold_output(struct mf_model *model, struct mf_proc *proc,
+                     const struct mf__fields *f)
+{
+	uint64_t stream = mf__num(f, MF_F_STREAM, 1);
+	struct mf_str data = mf__bytes(model, f, MF_F_DATA);
+
+	if (stream < 1 || stream > 2)
+		return;
+	mf__tail_add(&proc->tail[stream], data);
+	if (stream == 1 && proc->image && proc->image->command &&
+	    proc->image->command->kind == MF_CMD_S3OP)
+		proc->s3_results += count_ends(data);
+}
+
+void mf__fold_capture(struct mf_model *model, struct mf_proc *reader,
+                      const struct mf__fields *f)
+{
+	uint64_t inode = mf__num(f, MF_F_INODE, 0);
+	uint64_t key = mf_map_mix(model->ev->host, inode);
+	struct mf__channel *c = mf_map_get(&model->channels, key);
+
+	(void)reader;
+	if (!c) {
+		c = mf__alloc(model, sizeof(*c));
+		if (!c)
+			return;
+		c->inode = inode;
+		c->host = model->ev->host;
+		mf__put(model, &model->channels, key, c);
+	}
+	mf__tail_add(&c->tail, mf__bytes(model, f, MF_F_DATA));
+}
+
+void mf__fold_counter(struct mf_model *model, struct mf_proc *proc,
+                      const struct mf__fields *f)
+{
+	uint64_t stream = mf__num(f, MF_F_STREAM, 0);
+
+	if (mf_str_is(mf__bytes(model, f, MF_F_ROLE), "output-excess") &&
+	    proc && stream >= 1 && stream <= 2)
+		proc->excess[stream] += model->ev->counter;
+}
+
+struct mf_str mf_model_tail(const struct mf_model *model,
+                            const struct mf_proc *proc, int stream)
+{
+	const struct mf_tail *tail = &proc->tail[stream];
+	const struct mf__channel *c;
+	uint64_t inode;
+
+	if (!tail->len && proc->image && proc->n_images) {
+		inode = proc->image->stream_inode[stream];
+		c = mf_map_get(&model->channels, mf_map_mix(proc->host, inode));
+		if (c && c->inode == inode && c->host == proc->host)
+			tail = &c->tail;
+	}
+	return (struct mf_str){tail->bytes, tail->len};
+}
