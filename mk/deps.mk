@@ -39,7 +39,7 @@ deps-bench: | deps-check
 VENV := $O/venv
 VENV_PYTHON := $(VENV)/bin/python
 venv: $(VENV)/.stamp ## build/venv: the pinned Metaflow the tests and the demo use
-$(VENV)/.stamp: tests/requirements.txt | $O/ deps-build
+$(VENV)/.stamp: tests/requirements.txt | $O/
 	@echo "  VENV    $(VENV)"
 	$(Q)rm -rf $(VENV) && /usr/bin/python3 -m venv $(VENV)
 	$(Q)$(VENV_PYTHON) -m pip --quiet --disable-pip-version-check \

@@ -77,13 +77,13 @@ list-asan:
 check-unit: $(UNIT_BINS) ## the unit tests of this VARIANT only
 	@mkdir -p $O; { $(units.lines) :; } >$B/unit.list
 	$(call run,$B/unit.list)
-check-integration: test-programs $(VENV)/.stamp ## the integration tests only
+check-integration: all $(PROGRAM_BINS) $(VENV)/.stamp ## the integration tests only
 	@{ $(script.lines) :; } >$B/integration.list
 	$(call run,$B/integration.list)
 # one of them: make check-journal_test, make check-test_record.sh
 $(UNITS:%=check-%): check-%: $B/test/%
 	$(Q)CMOCKA_MESSAGE_OUTPUT=TAP $<
-$(foreach s,$(SCRIPTS),$(eval check-$(notdir $s): test-programs $(VENV)/.stamp ; \
+$(foreach s,$(SCRIPTS),$(eval check-$(notdir $s): all $(PROGRAM_BINS) $(VENV)/.stamp ; \
 	@{ $$(call line,$(s:tests/%=%),300,$s) } >$B/one.list; VENV_PYTHON=$(TEST_PYTHON) tests/run -v $B/one.list))
 
 torture: ROUNDS = 10000
