@@ -2,23 +2,29 @@
  * One byte a descriptor says what it is to us, so that a read or write that is
  * none of our business costs one load.
  *
- * The table is shared memory: on Python 3.8 and 3.9, and wherever a child is
- * forked before exec, the child finds out that a pipe leads to a sidecar and
- * has to tell its parent, whose table it still sees.
+ * On Python 3.8 and 3.9, and wherever a child is forked before exec, the child
+ * finds out that a pipe leads to a sidecar and has to tell its parent. So the
+ * table moves to shared memory when the process makes its first pipe or fork;
+ * most processes make none.
  */
 #include <fcntl.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
 #include "record/record.h"
 
+struct slot {
+	uint64_t inode;
+	uint64_t kept;    /* bytes of a captured stream */
+	uint64_t *excess; /* counter of what was not */
+};
+
 struct mf__fd_table {
 	uint32_t owner; /* pid */
-	uint8_t class[MF__FDS];
-	uint64_t inode[MF__FDS];
-	uint64_t kept[MF__FDS];    /* bytes of a captured stream */
-	uint64_t *excess[MF__FDS]; /* counter of what was not */
+	uint8_t kind[MF__FDS];
+	struct slot slots[MF__FDS];
 };
 
 /* The output budget is one for a process and its forks. */
@@ -27,13 +33,20 @@ struct budget {
 	uint64_t *excess[2];
 };
 
+struct shared {
+	struct budget budget;
+	struct mf__fd_table table;
+};
+
+static struct shared private_memory;
 static struct mf__fd_table *table;
 static struct mf__fd_table *parent_table; /* of who forked us, until exec */
 static struct budget *budget;
+static pthread_mutex_t move_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static void *map_shared(size_t len)
+static struct shared *map_shared(void)
 {
-	void *map = mmap(NULL, len, PROT_READ | PROT_WRITE,
+	void *map = mmap(NULL, sizeof(struct shared), PROT_READ | PROT_WRITE,
 	                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	return map == MAP_FAILED ? NULL : map;
@@ -46,7 +59,7 @@ static bool is_in(int fd)
 
 enum mf__fd_class mf__fd_class(int fd)
 {
-	return is_in(fd) ? (enum mf__fd_class)table->class[fd] : MF__FD_NONE;
+	return is_in(fd) ? (enum mf__fd_class)table->kind[fd] : MF__FD_NONE;
 }
 
 void mf__fd_link(char *out, int fd)
@@ -68,7 +81,7 @@ void mf__fd_link(char *out, int fd)
 
 uint64_t mf__fd_inode(int fd)
 {
-	return is_in(fd) ? table->inode[fd] : 0;
+	return is_in(fd) ? table->slots[fd].inode : 0;
 }
 
 /*
@@ -80,12 +93,38 @@ static bool is_own(void)
 	return table->owner == mf__true_pid();
 }
 
-static void set(int fd, enum mf__fd_class class, uint64_t inode)
+static void set(int fd, enum mf__fd_class kind, uint64_t inode)
 {
-	table->inode[fd] = inode;
-	table->kept[fd] = 0;
-	table->excess[fd] = NULL;
-	table->class[fd] = (uint8_t) class;
+	table->slots[fd] = (struct slot){.inode = inode};
+	table->kind[fd] = (uint8_t)kind;
+}
+
+/*
+ * Move the table where forked children see it. A thread that still looks at
+ * the old place reads the same; one that changes it in this moment may be
+ * missed, so the first pipe moves the table before any class matters.
+ */
+void mf__fds_share(void)
+{
+	struct shared *shared;
+
+	if (table != &private_memory.table)
+		return;
+	pthread_mutex_lock(&move_lock);
+	shared = table == &private_memory.table ? map_shared() : NULL;
+	if (shared) {
+		shared->budget = *budget;
+		shared->table.owner = table->owner;
+		for (int fd = 0; fd < MF__FDS; fd++) {
+			if (!table->kind[fd])
+				continue;
+			shared->table.slots[fd] = table->slots[fd];
+			shared->table.kind[fd] = table->kind[fd];
+		}
+		__atomic_store_n(&budget, &shared->budget, __ATOMIC_RELEASE);
+		__atomic_store_n(&table, &shared->table, __ATOMIC_RELEASE);
+	}
+	pthread_mutex_unlock(&move_lock);
 }
 
 /* Descriptors 1 and 2 are output whatever is behind them. */
@@ -98,32 +137,31 @@ static enum mf__fd_class fixed_class(int fd)
 
 void mf__fds_start(void)
 {
-	table = map_shared(sizeof(*table));
-	budget = map_shared(sizeof(*budget));
-	if (!table || !budget) {
-		table = NULL;
-		return;
-	}
+	table = &private_memory.table;
+	budget = &private_memory.budget;
 	table->owner = mf__recorder.writer.pid;
 	for (int fd = 1; fd <= 2; fd++)
 		set(fd, fixed_class(fd), mf__inode(fd));
 }
 
+/* The budget stays the parent's, the table becomes one of our own. */
 void mf__fds_forked(void)
 {
 	struct mf__fd_table *old = table;
+	struct shared *shared;
 
 	if (!old)
 		return;
 	parent_table = old;
-	table = map_shared(sizeof(*table));
+	shared = map_shared();
+	table = shared ? &shared->table : NULL;
 	if (!table)
 		return;
 	table->owner = mf__recorder.writer.pid;
 	for (int fd = 0; fd < MF__FDS; fd++) {
-		if (old->class[fd])
-			set(fd, (enum mf__fd_class)old->class[fd],
-			    old -> inode[fd]);
+		if (old->kind[fd])
+			set(fd, (enum mf__fd_class)old->kind[fd],
+			    old->slots[fd].inode);
 	}
 }
 
@@ -138,12 +176,12 @@ struct mf__stdio mf__stdio_now(void)
 	return (struct mf__stdio){{mf__inode(0), mf__inode(1), mf__inode(2)}};
 }
 
-/* The descriptor in `t` that is of `class` and leads to `inode`, or -1. */
-static int find(const struct mf__fd_table *t, enum mf__fd_class class,
+/* The descriptor in `t` that is of `kind` and leads to `inode`, or -1. */
+static int find(const struct mf__fd_table *t, enum mf__fd_class kind,
                 uint64_t inode)
 {
 	for (int fd = 0; fd < MF__FDS && inode; fd++) {
-		if (t->class[fd] == class && t->inode[fd] == inode)
+		if (t->kind[fd] == kind && t->slots[fd].inode == inode)
 			return fd;
 	}
 	return -1;
@@ -173,16 +211,16 @@ int mf__fds_mark_child(bool is_sidecar, bool is_captured,
 	if (is_sidecar) {
 		fd = find(t, MF__FD_PIPE_WRITE, stdio->inode[0]);
 		if (fd >= 0)
-			t->class[fd] = MF__FD_SEND;
+			t->kind[fd] = MF__FD_SEND;
 	}
 	if (is_captured && mf__recorder.keeps_output) {
 		int out = find(t, MF__FD_PIPE_READ, stdio->inode[1]);
 		int errs = find(t, MF__FD_PIPE_READ, stdio->inode[2]);
 
 		if (out >= 0)
-			t->class[out] = MF__FD_CAPTURE_OUT;
+			t->kind[out] = MF__FD_CAPTURE_OUT;
 		if (errs >= 0)
-			t->class[errs] = MF__FD_CAPTURE_ERR;
+			t->kind[errs] = MF__FD_CAPTURE_ERR;
 	}
 	return fd;
 }
@@ -202,15 +240,15 @@ static uint64_t *new_counter(const char *role, uint64_t stream, uint64_t inode)
 	return mf_record_end_counter(&rec);
 }
 
-size_t mf__fds_budget(int fd, enum mf__fd_class class, size_t wanted)
+size_t mf__fds_budget(int fd, enum mf__fd_class kind, size_t wanted)
 {
-	bool is_output = class == MF__FD_OUT || class == MF__FD_ERR;
+	bool is_output = kind == MF__FD_OUT || kind == MF__FD_ERR;
 	uint64_t stream =
-		class == MF__FD_OUT || class == MF__FD_CAPTURE_OUT ? 1 : 2;
-	uint64_t *kept =
-		is_output ? &budget->kept[stream - 1] : &table->kept[fd];
+		kind == MF__FD_OUT || kind == MF__FD_CAPTURE_OUT ? 1 : 2;
+	struct slot *slot = &table->slots[fd];
+	uint64_t *kept = is_output ? &budget->kept[stream - 1] : &slot->kept;
 	uint64_t **excess =
-		is_output ? &budget->excess[stream - 1] : &table->excess[fd];
+		is_output ? &budget->excess[stream - 1] : &slot->excess;
 	uint64_t before = __atomic_fetch_add(kept, wanted, __ATOMIC_RELAXED);
 	uint64_t max = mf__recorder.output_max;
 	uint64_t room = before < max ? max - before : 0;
@@ -220,7 +258,7 @@ size_t mf__fds_budget(int fd, enum mf__fd_class class, size_t wanted)
 	if (!*excess)
 		*excess = new_counter(is_output ? "output-excess"
 		                                : "capture-excess",
-		                      stream, table->inode[fd]);
+		                      stream, slot->inode);
 	if (*excess)
 		__atomic_fetch_add(*excess, wanted - room, __ATOMIC_RELAXED);
 	return (size_t)room;
@@ -235,7 +273,7 @@ static void note_rest(int fd)
 	if (ioctl(fd, FIONREAD, &count) < 0 ||
 	    !mf__begin(&rec, MF_EV_PIPE_END, 3 * MF_FIELD_U64))
 		return;
-	mf_record_u64(&rec, MF_F_INODE, table->inode[fd]);
+	mf_record_u64(&rec, MF_F_INODE, table->slots[fd].inode);
 	mf_record_u64(&rec, MF_F_FD, (uint64_t)fd);
 	mf_record_u64(&rec, MF_F_COUNT, (uint64_t)count);
 	mf_record_end(&rec);
@@ -251,6 +289,7 @@ static void note_pipe(const int fds[2])
 {
 	uint64_t inode;
 
+	mf__fds_share();
 	if (!is_in(fds[0]) || !is_in(fds[1]) || !is_own())
 		return;
 	inode = mf__inode(fds[0]);
@@ -260,16 +299,16 @@ static void note_pipe(const int fds[2])
 
 static void note_copy(int old, int new)
 {
-	enum mf__fd_class class = mf__fd_class(old);
+	enum mf__fd_class kind = mf__fd_class(old);
 
 	if (new < 0 || old == new || !is_in(new) ||
-	    (class == MF__FD_NONE && table->class[new] == MF__FD_NONE) ||
+	    (kind == MF__FD_NONE && table->kind[new] == MF__FD_NONE) ||
 	    !is_own())
 		return;
 	if (fixed_class(new) != MF__FD_NONE)
 		set(new, fixed_class(new), mf__inode(new));
 	else
-		set(new, class, mf__fd_inode(old));
+		set(new, kind, mf__fd_inode(old));
 }
 
 MF__EXPORT int pipe(int fds[2])
@@ -316,10 +355,10 @@ MF__EXPORT int dup3(int old, int new, int flags)
 
 MF__EXPORT int close(int fd)
 {
-	enum mf__fd_class class = mf__fd_class(fd);
+	enum mf__fd_class kind = mf__fd_class(fd);
 
-	if (class != MF__FD_NONE && is_own()) {
-		if (class == MF__FD_SEND || class == MF__FD_RECV)
+	if (kind != MF__FD_NONE && is_own()) {
+		if (kind == MF__FD_SEND || kind == MF__FD_RECV)
 			note_rest(fd);
 		if (fixed_class(fd) == MF__FD_NONE)
 			set(fd, MF__FD_NONE, 0);

@@ -43,17 +43,17 @@ static void put_data(enum mf_event_type type, int fd, uint64_t stream,
 	}
 }
 
-static void on_write(int fd, enum mf__fd_class class, const char *bytes,
+static void on_write(int fd, enum mf__fd_class kind, const char *bytes,
                      size_t offered, ssize_t result)
 {
 	int saved = errno;
 	size_t done = result > 0 ? (size_t)result : 0;
 
-	switch (class) {
+	switch (kind) {
 	case MF__FD_OUT:
 	case MF__FD_ERR:
-		done = mf__fds_budget(fd, class, done);
-		put_data(MF_EV_OUTPUT, fd, class == MF__FD_OUT ? 1 : 2, bytes,
+		done = mf__fds_budget(fd, kind, done);
+		put_data(MF_EV_OUTPUT, fd, kind == MF__FD_OUT ? 1 : 2, bytes,
 		         done, done);
 		break;
 	case MF__FD_SEND:
@@ -75,13 +75,13 @@ static void on_write(int fd, enum mf__fd_class class, const char *bytes,
 	errno = saved;
 }
 
-static void on_read(int fd, enum mf__fd_class class, const char *bytes,
+static void on_read(int fd, enum mf__fd_class kind, const char *bytes,
                     size_t wanted, ssize_t result)
 {
 	int saved = errno;
 	size_t done = result > 0 ? (size_t)result : 0;
 
-	switch (class) {
+	switch (kind) {
 	case MF__FD_RECV:
 		if (result > 0)
 			put_data(MF_EV_PIPE_RECV, fd, 0, bytes, done, wanted);
@@ -91,8 +91,8 @@ static void on_read(int fd, enum mf__fd_class class, const char *bytes,
 		break;
 	case MF__FD_CAPTURE_OUT:
 	case MF__FD_CAPTURE_ERR:
-		done = mf__fds_budget(fd, class, done);
-		put_data(MF_EV_CAPTURE, fd, class == MF__FD_CAPTURE_OUT ? 1 : 2,
+		done = mf__fds_budget(fd, kind, done);
+		put_data(MF_EV_CAPTURE, fd, kind == MF__FD_CAPTURE_OUT ? 1 : 2,
 		         bytes, done, done);
 		break;
 	case MF__FD_NONE:
@@ -106,40 +106,39 @@ static void on_read(int fd, enum mf__fd_class class, const char *bytes,
 	errno = saved;
 }
 
-static bool writes_matter(enum mf__fd_class class)
+static bool writes_matter(enum mf__fd_class kind)
 {
-	return class == MF__FD_OUT || class == MF__FD_ERR ||
-	       class == MF__FD_SEND;
+	return kind == MF__FD_OUT || kind == MF__FD_ERR || kind == MF__FD_SEND;
 }
 
-static bool reads_matter(enum mf__fd_class class)
+static bool reads_matter(enum mf__fd_class kind)
 {
-	return class == MF__FD_RECV || class == MF__FD_CAPTURE_OUT ||
-	       class == MF__FD_CAPTURE_ERR;
+	return kind == MF__FD_RECV || kind == MF__FD_CAPTURE_OUT ||
+	       kind == MF__FD_CAPTURE_ERR;
 }
 
 MF__EXPORT ssize_t write(int fd, const void *bytes, size_t len)
 {
-	enum mf__fd_class class = mf__fd_class(fd);
+	enum mf__fd_class kind = mf__fd_class(fd);
 	ssize_t n = MF__REAL(write)(fd, bytes, len);
 
-	if (__builtin_expect(writes_matter(class), 0))
-		on_write(fd, class, bytes, len, n);
+	if (__builtin_expect(writes_matter(kind), 0))
+		on_write(fd, kind, bytes, len, n);
 	return n;
 }
 
 MF__EXPORT ssize_t read(int fd, void *bytes, size_t len)
 {
-	enum mf__fd_class class = mf__fd_class(fd);
+	enum mf__fd_class kind = mf__fd_class(fd);
 	ssize_t n = MF__REAL(read)(fd, bytes, len);
 
-	if (__builtin_expect(reads_matter(class), 0))
-		on_read(fd, class, bytes, len, n);
+	if (__builtin_expect(reads_matter(kind), 0))
+		on_read(fd, kind, bytes, len, n);
 	return n;
 }
 
 /* The parts of a vector, as if each were a call of its own. */
-static void each_part(int fd, enum mf__fd_class class, const struct iovec *iov,
+static void each_part(int fd, enum mf__fd_class kind, const struct iovec *iov,
                       int count, ssize_t result, bool is_write)
 {
 	ssize_t left = result;
@@ -149,29 +148,29 @@ static void each_part(int fd, enum mf__fd_class class, const struct iovec *iov,
 		ssize_t part = left < (ssize_t)len ? left : (ssize_t)len;
 
 		if (is_write)
-			on_write(fd, class, iov[i].iov_base, len, part);
+			on_write(fd, kind, iov[i].iov_base, len, part);
 		else
-			on_read(fd, class, iov[i].iov_base, len, part);
+			on_read(fd, kind, iov[i].iov_base, len, part);
 		left -= part > 0 ? part : 0;
 	}
 }
 
 MF__EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
 {
-	enum mf__fd_class class = mf__fd_class(fd);
+	enum mf__fd_class kind = mf__fd_class(fd);
 	ssize_t n = MF__REAL(writev)(fd, iov, count);
 
-	if (__builtin_expect(writes_matter(class), 0))
-		each_part(fd, class, iov, count, n, true);
+	if (__builtin_expect(writes_matter(kind), 0))
+		each_part(fd, kind, iov, count, n, true);
 	return n;
 }
 
 MF__EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
 {
-	enum mf__fd_class class = mf__fd_class(fd);
+	enum mf__fd_class kind = mf__fd_class(fd);
 	ssize_t n = MF__REAL(readv)(fd, iov, count);
 
-	if (__builtin_expect(reads_matter(class), 0))
-		each_part(fd, class, iov, count, n, false);
+	if (__builtin_expect(reads_matter(kind), 0))
+		each_part(fd, kind, iov, count, n, false);
 	return n;
 }

@@ -135,6 +135,12 @@ static void watch_exit(void)
 		on_exit_fn.fn(at_exit, NULL);
 }
 
+static void before_fork(void)
+{
+	if (mf__recorder.is_on)
+		mf__fds_share();
+}
+
 static void in_child(void)
 {
 	if (!mf__recorder.is_on)
@@ -157,9 +163,9 @@ static void watch_forks(void)
 	} posix = {.ptr = dlsym(RTLD_DEFAULT, "pthread_atfork")};
 
 	if (glibc.ptr)
-		glibc.fn(NULL, NULL, in_child, NULL);
+		glibc.fn(before_fork, NULL, in_child, NULL);
 	else if (posix.ptr)
-		posix.fn(NULL, NULL, in_child);
+		posix.fn(before_fork, NULL, in_child);
 }
 
 static void take_options(const struct mf__segment_head *head)

@@ -145,6 +145,7 @@ enum mf__fd_class {
 struct mf__fd_table; /* shared with forked children, so they can mark it */
 
 void mf__fds_start(void);
+void mf__fds_share(void); /* before a fork */
 void mf__fds_forked(void);
 enum mf__fd_class mf__fd_class(int fd);
 uint64_t mf__fd_inode(int fd);
@@ -171,7 +172,7 @@ void mf__fds_mark_receiver(void);
 void mf__fds_exit(void);
 
 /* Bytes of output this process and its forks may still keep of `stream`. */
-size_t mf__fds_budget(int fd, enum mf__fd_class class, size_t wanted);
+size_t mf__fds_budget(int fd, enum mf__fd_class kind, size_t wanted);
 
 /* ---- the rest ---- */
 
