@@ -11,4 +11,5 @@ record.shared := \
 	libmfcore/metaflow/command.c \
 	libmfcore/metaflow/dslayout.c \
 	libmfcore/metaflow/flowcmd.c \
-	libmfcore/metaflow/pathspec.c
+	libmfcore/metaflow/pathspec.c \
+	libmfcore/system/target.c

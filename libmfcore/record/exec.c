@@ -15,7 +15,7 @@
 
 #include "mfcore/command.h"
 #include "record/record.h"
-#include "record/target.h"
+#include "system/target.h"
 
 #define ARGS_MAX 256   /* arguments looked at to recognise a command */
 #define ARGV_ROOM 8192 /* of a record; the new image writes all of them */

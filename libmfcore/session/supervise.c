@@ -17,6 +17,7 @@
 #include "session/watch.h"
 #include "system/signals.h"
 #include "system/spawn.h"
+#include "system/target.h"
 
 struct recorder {
 	const struct mf_supervise_options *options;
@@ -126,7 +127,8 @@ static int take_signals(struct recorder *recorder, struct mf_err *err)
 /* Whether the recorder may be loaded into the program. */
 static bool is_injectable(const struct recorder *recorder)
 {
-	return recorder->exe != NULL;
+	return recorder->exe &&
+	       mf__target_takes_injection(mf__target_inspect(recorder->exe));
 }
 
 static int hold_child(struct recorder *recorder, struct mf_err *err)

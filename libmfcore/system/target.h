@@ -7,8 +7,8 @@
  *
  * Threads: pure but for reading the file; no malloc; keeps errno.
  */
-#ifndef MF_RECORD_TARGET_H
-#define MF_RECORD_TARGET_H
+#ifndef MF_SYSTEM_TARGET_H
+#define MF_SYSTEM_TARGET_H
 
 #include <stdbool.h>
 
@@ -46,4 +46,4 @@ const char *mf__target_blind(enum mf_target target);
 bool mf__target_search(const char *file, const char *path, char *out,
                        unsigned long cap);
 
-#endif /* MF_RECORD_TARGET_H */
+#endif /* MF_SYSTEM_TARGET_H */

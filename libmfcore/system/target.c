@@ -1,4 +1,4 @@
-#include "record/target.h"
+#include "system/target.h"
 
 #include <elf.h>
 #include <errno.h>
