@@ -92,7 +92,10 @@ void mf_buf_printf(struct mf_buf *buf, const char *fmt, ...)
 
 char *mf_buf_room(struct mf_buf *buf, size_t len)
 {
-	return grow(buf, len) ? buf->ptr + buf->len : NULL;
+	if (!grow(buf, len))
+		return NULL;
+	/* whatever is added to buf->len, a NUL stands behind it */
+	return memset(buf->ptr + buf->len, 0, len + 1);
 }
 
 struct mf_str mf_buf_view(const struct mf_buf *buf)

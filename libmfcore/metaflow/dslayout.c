@@ -151,8 +151,10 @@ static bool parse_artifact(struct mf_str name, struct mf_dslayout *out)
 	    !mf_str_starts(name, "artifact_"))
 		return false;
 	out->name = mf_str_from(name, sizeof("artifact_") - 1);
+	if (out->name.len == 0)
+		return false;
 	out->kind = MF_DS_ARTIFACT;
-	return out->name.len > 0;
+	return true;
 }
 
 static bool parse_meta(const struct mf_str *at, size_t len,
