@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 root=$TEST_TMP/root
-make=(make -s "VARIANT=$(basename "$MF_BUILD")" 
+make=(make -s "VARIANT=$(basename "$MF_BUILD")"
 	"O=$(realpath --relative-to=. "$(dirname "$MF_BUILD")")"
 	PREFIX=/opt/mf "DESTDIR=$root")
 
