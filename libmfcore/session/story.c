@@ -1,6 +1,7 @@
 #include "session/story.h"
 
 #include <ctype.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,9 +98,11 @@ static void add_env(struct mf__note *note, char *const *entries,
 
 static void add_inode(struct mf__note *note, enum mf_field id, int fd)
 {
+	int flags = fcntl(fd, F_GETFD);
 	struct stat st;
 
-	if (fstat(fd, &st) == 0)
+	/* Close-on-exec: only we have it, see session/files.h. */
+	if (flags >= 0 && !(flags & FD_CLOEXEC) && fstat(fd, &st) == 0)
 		mf__note_u64(note, id, st.st_ino);
 }
 

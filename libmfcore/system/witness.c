@@ -14,6 +14,7 @@
 #include "system/proc.h"
 
 #define STALE_MS 2000 /* a testimony that old is of another signal */
+#define USED_MS 100   /* as is one that old that was used */
 #define GUARD_MS 50   /* between two looks at a stopped process */
 
 static uint64_t now_ms(void)
@@ -44,6 +45,7 @@ static void tell_signals(int signal_fd, int fd)
 		struct mf__testimony told = {
 			.signo = (int)info.ssi_signo,
 			.sender = (pid_t)info.ssi_pid,
+			.at_ms = now_ms(),
 		};
 
 		if (send(fd, &told, sizeof(told), MSG_NOSIGNAL) < 0)
@@ -124,11 +126,11 @@ static bool take_told(struct mf__witness *witness, int signo, pid_t sender)
 	for (unsigned i = 0; i < MF__WITNESS_KEEPS; i++) {
 		struct mf__testimony *told = &witness->told[i];
 
-		if (told->signo != signo || told->sender != sender)
+		if (told->signo != signo || told->sender != sender ||
+		    now - told->at_ms > (told->is_used ? USED_MS : STALE_MS))
 			continue;
-		told->signo = 0;
-		if (now - told->at_ms <= STALE_MS)
-			return true;
+		told->is_used = true;
+		return true;
 	}
 	return false;
 }
@@ -142,7 +144,6 @@ static void listen_once(struct mf__witness *witness)
 		witness->fd = -1;
 		return;
 	}
-	told.at_ms = now_ms();
 	witness->told[witness->next++ % MF__WITNESS_KEEPS] = told;
 }
 

@@ -26,7 +26,8 @@
 struct mf__testimony {
 	int signo;
 	pid_t sender;
-	uint64_t at_ms; /* when it was told */
+	uint64_t at_ms; /* when it arrived */
+	bool is_used;
 };
 
 struct mf__witness {
@@ -46,7 +47,8 @@ MF_MUST_USE int mf__witness_start(struct mf__witness *witness, int signal_fd);
 
 /*
  * Whether it got `signo` from `sender` too. Waits for it up to `timeout_ms`.
- * Without a witness: false.
+ * A testimony holds for a second signal right behind the first: some send one
+ * to the process and another to the group. Without a witness: false.
  */
 bool mf__witness_saw(struct mf__witness *witness, int signo, pid_t sender,
                      int timeout_ms);
