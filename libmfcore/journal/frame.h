@@ -3,10 +3,10 @@
  *
  * All numbers are little-endian. A segment is a file of 4096-byte blocks:
  *
- *     block 0      struct mf__segment_head: identity (twice, so that a damaged
- *                  sector costs nothing), live counters, options
+ *     block 0      struct mf__segment_head: identity, live counters, options
  *     blocks 1, 2  table of hashes of the session's environment
- *     block 3 ...  chunks and zeros
+ *     block 3      the identity again, so that a damaged block 0 costs no record
+ *     block 4 ...  chunks and zeros
  *
  * A chunk is 1 to 16 whole blocks, owned by one lane of one process: a 64-byte
  * head and behind it records, each on an 8-byte boundary. A chunk's head may
@@ -47,7 +47,8 @@
 #define MF__BLOCK 4096u
 #define MF__MAGIC "MFJRNL1\n"
 #define MF__INCOMPATIBLE_KNOWN 0u /* flag bits this reader understands */
-#define MF__HEAD_BLOCKS 3u
+#define MF__HEAD_BLOCKS 4u
+#define MF__COPY_BLOCK 3u
 #define MF__ENV_SLOTS 1024u
 #define MF__CHUNK_MAGIC 0x4b434643u /* "CFCK" */
 #define MF__CHUNK_BLOCKS_MAX 16u
@@ -73,9 +74,7 @@ struct mf__segment_ident {
 
 struct mf__segment_head {
 	struct mf__segment_ident ident;
-	char pad0[512 - sizeof(struct mf__segment_ident)];
-	struct mf__segment_ident copy;
-	char pad1[512 - sizeof(struct mf__segment_ident)];
+	char pad0[1024 - sizeof(struct mf__segment_ident)];
 
 	/* From 1024: live counters, each changed by atomic operations. */
 	uint64_t tail;      /* blocks taken, may pass the capacity */
@@ -98,7 +97,6 @@ struct mf__segment_head {
 };
 
 static_assert(sizeof(struct mf__segment_ident) == 232, "on disk");
-static_assert(offsetof(struct mf__segment_head, copy) == 512, "on disk");
 static_assert(offsetof(struct mf__segment_head, tail) == 1024, "on disk");
 static_assert(offsetof(struct mf__segment_head, no_output) == 1536, "on disk");
 static_assert(sizeof(struct mf__segment_head) == MF__BLOCK, "on disk");

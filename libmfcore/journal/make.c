@@ -87,6 +87,7 @@ static uint64_t capacity_of(const struct mf__segment_head *like,
 	return left - left % MF__BLOCK;
 }
 
+/* `head` begins an image of all HEAD_BYTES. */
 static void fill_head(struct mf__segment_head *head, uint32_t number,
                       uint64_t capacity)
 {
@@ -101,7 +102,8 @@ static void fill_head(struct mf__segment_head *head, uint32_t number,
 	ident->mono_ns = now(CLOCK_MONOTONIC);
 	ident->real_ns = now(CLOCK_REALTIME);
 	ident->sum = mf__ident_sum(ident);
-	head->copy = *ident;
+	memcpy((char *)head + MF__COPY_BLOCK * MF__BLOCK, ident,
+	       sizeof(*ident));
 
 	head->tail = MF__HEAD_BLOCKS;
 	head->ready = MF__HEAD_BLOCKS;

@@ -73,22 +73,28 @@ static int identify(struct mf__scan *scan, struct mf__segment *seg)
 {
 	struct mf__segment_head head;
 	const struct mf__segment_ident *ident = &head.ident;
+	struct mf__segment_ident copy;
 	int64_t host;
 	int64_t n;
 
 	memset(&head, 0, sizeof(head));
+	memset(&copy, 0, sizeof(copy));
 	n = read_at(scan, seg, 0, &head, sizeof(head));
 	if (n < 0)
 		return (int)n;
 	if (!ident_is_whole(ident)) {
-		ident = &head.copy;
 		seg->is_head_damaged = true;
 		scan->damaged++;
+		ident = &copy;
+		n = read_at(scan, seg, MF__COPY_BLOCK * MF__BLOCK, &copy,
+		            sizeof(copy));
+		if (n < 0)
+			return (int)n;
 	}
 	if (!ident_is_whole(ident)) {
 		const struct mf__segment *before = seg - 1;
 
-		if (n >= 6 && memcmp(&head, MF__MAGIC, 6) == 0 &&
+		if (memcmp(&head, MF__MAGIC, 6) == 0 &&
 		    head.ident.magic[6] != MF__MAGIC[6])
 			return -MF_EVERSION;
 		if (scan->segments_len == 0)

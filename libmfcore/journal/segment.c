@@ -19,6 +19,7 @@
 #include "mfcore/redact.h"
 
 #define ENTRY_MAX 4096 /* bytes of an environment entry that are hashed */
+#define PREPARE_STEP MF__CHUNK_BLOCKS_MAX /* blocks zeroed at a time */
 
 int mf_segment_path(char *out, size_t cap, const char *dir, const char *host,
                     uint32_t number)
@@ -193,16 +194,36 @@ static int write_zeros(int fd, uint64_t from, uint64_t to)
 }
 
 /*
- * Zero [ready, target) with write(2): the pages are then in memory and cheap
- * to map. Blocks are allocated first, so that a full disk shows here and not
- * as a SIGBUS later. What writers took meanwhile is left alone: see frame.h.
+ * Zero [ready, to), little enough that a writer who lands in it, and has to
+ * leave its blocks unused, wastes little. What writers took before is left
+ * alone: see frame.h.
+ */
+static int prepare_step(struct mf_preparer *p, uint64_t ready, uint64_t to)
+{
+	struct mf__segment_head *head = p->head;
+	uint64_t tail;
+	int rc = 0;
+
+	__atomic_store_n(&head->preparing, to, __ATOMIC_SEQ_CST);
+	tail = __atomic_load_n(&head->tail, __ATOMIC_SEQ_CST);
+	if (tail < to)
+		rc = write_zeros(p->fd,
+		                 (tail > ready ? tail : ready) * MF__BLOCK,
+		                 to * MF__BLOCK);
+	if (rc == 0)
+		__atomic_store_n(&head->ready, to, __ATOMIC_SEQ_CST);
+	return rc;
+}
+
+/*
+ * Make [ready, target) ready with write(2): the pages are then in memory and
+ * cheap to map. Blocks are allocated first, so that a full disk shows here
+ * and not as a SIGBUS later.
  */
 static int prepare(struct mf_preparer *p, uint64_t target)
 {
-	struct mf__segment_head *head = p->head;
-	uint64_t ready = __atomic_load_n(&head->ready, __ATOMIC_RELAXED);
-	uint64_t tail;
-	int rc;
+	uint64_t ready = __atomic_load_n(&p->head->ready, __ATOMIC_RELAXED);
+	int rc = 0;
 
 	if (target <= ready)
 		return 0;
@@ -210,14 +231,13 @@ static int prepare(struct mf_preparer *p, uint64_t target)
 	              (off_t)((target - ready) * MF__BLOCK)) < 0 &&
 	    errno != EOPNOTSUPP)
 		return -errno;
-	__atomic_store_n(&head->preparing, target, __ATOMIC_SEQ_CST);
-	tail = __atomic_load_n(&head->tail, __ATOMIC_SEQ_CST);
-	if (tail > target)
-		tail = target;
-	rc = write_zeros(p->fd, (tail > ready ? tail : ready) * MF__BLOCK,
-	                 target * MF__BLOCK);
-	if (rc == 0)
-		__atomic_store_n(&head->ready, target, __ATOMIC_SEQ_CST);
+	while (rc == 0 && ready < target) {
+		uint64_t to = ready + PREPARE_STEP;
+
+		to = to < target ? to : target;
+		rc = prepare_step(p, ready, to);
+		ready = to;
+	}
 	return rc;
 }
 
