@@ -29,6 +29,7 @@ struct mf__writer_life {
 #define BEING_BORN UINT64_MAX
 #define HEAD_BYTES ((size_t)MF__HEAD_BLOCKS * MF__BLOCK)
 #define SKIP_TRIES 64
+#define LOCK_PATIENCE_NS 1000000000u
 
 static uint64_t now(clockid_t clock)
 {
@@ -302,15 +303,47 @@ static bool prepare_own(const struct mf_writer *writer, uint64_t first,
 	return rc == 0;
 }
 
-/* A spin lock within the process; revive() resets it in a child. */
+/*
+ * A lock within the process, held for a few system calls at most; the holder
+ * is its pid. A vfork child may hold it too and be killed with it, in memory
+ * that lives on: then it is taken from the dead, or given up on.
+ */
 static bool try_lock(struct mf_writer *writer)
 {
-	return __atomic_exchange_n(&writer->lock, 1, __ATOMIC_ACQUIRE) == 0;
+	uint32_t nobody = 0;
+
+	return __atomic_compare_exchange_n(&writer->lock, &nobody,
+	                                   (uint32_t)syscall(SYS_getpid), false,
+	                                   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
 static void unlock(struct mf_writer *writer)
 {
 	__atomic_store_n(&writer->lock, 0, __ATOMIC_RELEASE);
+}
+
+static void release_the_dead(struct mf_writer *writer)
+{
+	uint32_t holder = __atomic_load_n(&writer->lock, __ATOMIC_RELAXED);
+
+	if (holder && syscall(SYS_kill, holder, 0) < 0 && errno == ESRCH)
+		__atomic_compare_exchange_n(&writer->lock, &holder, 0, false,
+		                            __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
+static bool lock(struct mf_writer *writer)
+{
+	uint64_t start = now(CLOCK_MONOTONIC);
+
+	for (unsigned tries = 1; !try_lock(writer); tries++) {
+		syscall(SYS_sched_yield);
+		if (tries % 256 != 0)
+			continue;
+		if (now(CLOCK_MONOTONIC) - start > LOCK_PATIENCE_NS)
+			return false;
+		release_the_dead(writer);
+	}
+	return true;
 }
 
 /*
@@ -323,8 +356,8 @@ static int next_segment(struct mf_writer *writer, struct mf__segment_head *full)
 	uint32_t number = full->ident.number + 1;
 	int rc = 0;
 
-	while (!try_lock(writer))
-		syscall(SYS_sched_yield);
+	if (!lock(writer))
+		return -EDEADLK;
 	if (writer->head == full) {
 		char path[MF_WRITER_PATH_MAX];
 
@@ -517,6 +550,7 @@ static void start_lane(struct mf_writer *writer, struct mf_lane *lane,
 
 void mf_lane_retire(struct mf_lane *lane, struct mf_writer *writer)
 {
+	lane->is_busy = true; /* a signal handler keeps out meanwhile */
 	if (!lane->cursor || lane->end - lane->cursor < 512 || !writer->life ||
 	    lane->generation != writer->life->generation || !try_lock(writer)) {
 		memset(lane, 0, sizeof(*lane));
@@ -525,6 +559,7 @@ void mf_lane_retire(struct mf_lane *lane, struct mf_writer *writer)
 	for (int i = 0; i < MF_WRITER_SPARES; i++) {
 		if (!writer->spares[i].cursor) {
 			writer->spares[i] = *lane;
+			writer->spares[i].is_busy = false;
 			break;
 		}
 	}

@@ -108,9 +108,9 @@ void mf__fds_share(void)
 {
 	struct shared *shared;
 
-	if (table != &private_memory.table)
+	if (table != &private_memory.table ||
+	    pthread_mutex_trylock(&move_lock) != 0)
 		return;
-	pthread_mutex_lock(&move_lock);
 	shared = table == &private_memory.table ? map_shared() : NULL;
 	if (shared) {
 		shared->budget = *budget;
