@@ -310,13 +310,14 @@ int mf_text_parse_size(struct mf_str s, uint64_t *out, struct mf_err *err)
 		goto bad;
 	unit = mf_str_from(s, digits);
 	if (unit.len > 0 && !mf_str_is(unit, "B")) {
-		const char *at =
-			unit.ptr[0] ? strchr(letters, unit.ptr[0] & ~32) : NULL;
+		size_t i =
+			mf_str_find(mf_str(letters), (char)(unit.ptr[0] & ~32));
 
 		unit = mf_str_from(unit, 1);
-		if (!at || (unit.len > 0 && !mf_str_is(unit, "iB")))
+		if (letters[i] == '\0' ||
+		    (unit.len > 0 && !mf_str_is(unit, "iB")))
 			goto bad;
-		shift = 10 * (unsigned)(at - letters + 1);
+		shift = 10 * (unsigned)(i + 1);
 	}
 	if (value > UINT64_MAX >> shift)
 		return mf_fail(err, -EINVAL, "too large a size");

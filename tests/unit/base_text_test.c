@@ -309,6 +309,8 @@ TEST(sizes_are_read_in_iec_units_only)
 	                                  "1 K",
 	                                  "1KiBx",
 	                                  "16E",
+	                                  "1 ",
+	                                  "1\x0b",
 	                                  "99999999999999999999"};
 	uint64_t out = 0;
 
