@@ -98,15 +98,19 @@ static bool load_api(void)
 		is_refused |= names[i].is_needed && !fn;
 	}
 	mf__py_api.none = dlsym(RTLD_DEFAULT, "_Py_NoneStruct");
+	mf__py_api.function_type = dlsym(RTLD_DEFAULT, "PyFunction_Type");
 	if (!PY(PyThreadState_GetUnchecked))
-		PY(PyThreadState_GetUnchecked) = PY(_PyThreadState_UncheckedGet);
+		PY(PyThreadState_GetUnchecked) =
+			PY(_PyThreadState_UncheckedGet);
 	if (!PY(PyInterpreterState_Get))
 		PY(PyInterpreterState_Get) = PY(_PyInterpreterState_Get);
-	is_refused |= !PY(none) || !PY(PyThreadState_GetUnchecked) ||
+	is_refused |= !PY(none) || !PY(function_type) ||
+	              !PY(PyThreadState_GetUnchecked) ||
 	              !PY(PyInterpreterState_Get);
 	has_api = !is_refused;
 	if (is_refused)
-		mf__note("python: an interpreter without the functions we need");
+		mf__note(
+			"python: an interpreter without the functions we need");
 	return has_api;
 }
 
@@ -146,16 +150,15 @@ static bool try_hook(const struct hook *hook)
 	return true;
 }
 
-static void look(void)
+/* Wrap what can be wrapped of these; may_act(). */
+static void try_hooks(uint32_t bits)
 {
-	uint32_t bits = atomic_load_explicit(&pending, memory_order_relaxed);
 	struct mf__py_error saved;
 
-	if (!may_act())
-		return;
 	mf__py_save(&saved);
 	if (!mf__py_can_wrap()) {
-		mf__note("python: an unknown build, its objects are left alone");
+		mf__note(
+			"python: an unknown build, its objects are left alone");
 		is_refused = true;
 		done = ~0u;
 	} else {
@@ -165,8 +168,30 @@ static void look(void)
 		}
 	}
 	mf__py_restore(&saved);
-	bits = ++looks < PATIENCE ? bits & ~done : 0;
-	atomic_store_explicit(&pending, bits, memory_order_relaxed);
+}
+
+static void look(void)
+{
+	uint32_t bits;
+
+	if (!may_act())
+		return;
+	/* what we do may raise audit events itself */
+	bits = atomic_exchange_explicit(&pending, 0, memory_order_relaxed);
+	try_hooks(bits);
+	if (++looks < PATIENCE)
+		atomic_fetch_or_explicit(&pending, bits & ~done,
+		                         memory_order_relaxed);
+}
+
+/*
+ * Look for one that no import event may have told of: there is none when
+ * importlib.import_module() imports.
+ */
+static void look_for(uint32_t i)
+{
+	if (!(done & 1u << i) && may_act())
+		try_hooks(1u << i);
 }
 
 static void want(uint32_t bits)
@@ -234,6 +259,18 @@ static void on_run(void)
 	mf__py_restore(&saved);
 }
 
+static void on_fork(void)
+{
+	struct mf__py_error saved;
+
+	if (!load_api() || !may_act())
+		return;
+	mf__py_save(&saved);
+	mf__py_on_fork();
+	mf__py_restore(&saved);
+	look_for(HOOK_PROCESS);
+}
+
 static void *malloc_noting(void *ctx, size_t n)
 {
 	void *block = entry.then.malloc(ctx, n);
@@ -280,6 +317,8 @@ static void on_clear(void)
 static int on_audit(const char *event, struct mf__py *args, void *data)
 {
 	(void)data;
+	if (atomic_load_explicit(&mf__py_async_unsaid, memory_order_relaxed))
+		mf__py_async_say();
 	switch (event[0]) {
 	case 'i':
 		if (strcmp(event, "import") == 0)
@@ -295,9 +334,7 @@ static int on_audit(const char *event, struct mf__py *args, void *data)
 		break;
 	case 'o':
 		if (event[1] == 's' && strncmp(event, "os.fork", 7) == 0) {
-			if (load_api() && may_act())
-				mf__py_on_fork();
-			want(1u << HOOK_PROCESS);
+			on_fork();
 		}
 		break;
 	}
@@ -329,20 +366,18 @@ void mf__python_start(void)
 		return;
 	memcpy(&fn, (void **)entry.block + 1, sizeof(fn));
 	if (fn != (union {
-		    int (*fn)(const char *, struct mf__py *, void *);
-		    void *ptr;
-	    }){.fn = on_audit}
+			  int (*fn)(const char *, struct mf__py *, void *);
+			  void *ptr;
+		  }){.fn = on_audit}
 	                  .ptr)
 		entry.block = NULL;
 }
 
 void mf__python_look(void)
 {
-	if (!has_api || is_refused)
+	if (!has_api)
 		return;
-	/* an import by importlib.import_module() raises no import event */
-	if (!(done & 1u << HOOK_THREAD))
-		want(1u << HOOK_THREAD);
+	look_for(HOOK_THREAD);
 	if (atomic_load_explicit(&pending, memory_order_relaxed))
 		look();
 }

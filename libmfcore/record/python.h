@@ -43,6 +43,7 @@ struct mf__py_api {
 #define MF__PY_FN(need, ret, name, args) ret(*name) args;
 #include "record/python.def"
 	struct mf__py *none;
+	struct mf__py *function_type; /* of functions in Python */
 };
 
 extern struct mf__py_api mf__py_api;
@@ -127,6 +128,13 @@ void mf__py_on_fork(void);
 
 mf__py_handler mf__py_on_create_task; /* BaseEventLoop.create_task */
 mf__py_handler mf__py_on_handle_run;  /* Handle._run */
+
+/*
+ * A task is announced a moment after it was made, when it has got its name:
+ * until 3.12 asyncio sets that afterwards. This is one of those moments.
+ */
+extern _Atomic uint32_t mf__py_async_unsaid; /* how many wait */
+void mf__py_async_say(void);
 
 /* The interpreter is gone: forget its objects. */
 void mf__py_async_forget(void);
