@@ -152,10 +152,8 @@ static void *map_at(const char *path, uint64_t offset, size_t len)
 	return map;
 }
 
-static int check_head(const struct mf__segment_head *head)
+static int check_ident(const struct mf__segment_ident *ident)
 {
-	const struct mf__segment_ident *ident = &head->ident;
-
 	if (memcmp(ident->magic, MF__MAGIC, sizeof(ident->magic)) != 0 ||
 	    ident->sum != mf__ident_sum(ident) ||
 	    ident->head_blocks != MF__HEAD_BLOCKS)
@@ -165,11 +163,11 @@ static int check_head(const struct mf__segment_head *head)
 	return 0;
 }
 
-/* The head is read before it is mapped: a short file would be a SIGBUS. */
+/* Read before it is mapped: a short file would be a SIGBUS. */
 static int map_segment(const char *path, bool whole,
                        struct mf__segment_head **out)
 {
-	struct mf__segment_head image;
+	struct mf__segment_ident image;
 	size_t len;
 	void *map;
 	long n;
@@ -179,12 +177,12 @@ static int map_segment(const char *path, bool whole,
 	if (fd < 0)
 		return -errno;
 	n = syscall(SYS_pread64, fd, &image, sizeof(image), 0);
-	rc = n == (long)sizeof(image) ? check_head(&image) : -MF_EFORMAT;
+	rc = n == (long)sizeof(image) ? check_ident(&image) : -MF_EFORMAT;
 	if (rc < 0) {
 		syscall(SYS_close, fd);
 		return rc;
 	}
-	len = whole ? (size_t)image.ident.capacity : HEAD_BYTES;
+	len = whole ? (size_t)image.capacity : HEAD_BYTES;
 	map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	rc = map == MAP_FAILED ? -errno : 0;
 	syscall(SYS_close, fd);

@@ -16,7 +16,6 @@
 #define PRELOAD "LD_PRELOAD="
 #define RECORD MF__ENV_NAME "="
 #define OWN_FILE "libmfrecord.so"
-#define ENTRY_MAX 4096
 #define ENV_ROOM 24576u /* bytes of a record that ENV_SET may take */
 
 static bool is_entry(const char *entry, const char *prefix)
@@ -24,73 +23,98 @@ static bool is_entry(const char *entry, const char *prefix)
 	return strncmp(entry, prefix, strlen(prefix)) == 0;
 }
 
-static bool is_own_path(struct mf_str path)
-{
-	return mf_str_is(mf_str_basename(path), OWN_FILE);
-}
-
 /*
- * Append the paths of a preload list that are not ours, as they stand. The
- * dynamic linker splits at colons and blanks.
+ * How much of a preload list is not ours: we stand alone or last, behind a
+ * colon. SIZE_MAX when there is no entry without us.
  */
-static size_t append_others(char *out, size_t cap, const char *list)
+static size_t others_len(const char *list)
 {
-	size_t used = 0;
+	const char *colon = strrchr(list, ':');
+	struct mf_str last = mf_str(colon ? colon + 1 : list);
 
-	while (*list) {
-		size_t len = strcspn(list, ": ");
-
-		if (len && !is_own_path((struct mf_str){list, len})) {
-			if (used + len + 2 > cap)
-				return used;
-			if (used)
-				out[used++] = ':';
-			memcpy(out + used, list, len);
-			used += len;
-		}
-		list += len;
-		list += *list != '\0';
-	}
-	out[used] = '\0';
-	return used;
+	if (!mf_str_is(mf_str_basename(last), OWN_FILE))
+		return strlen(list);
+	return colon ? (size_t)(colon - list) : SIZE_MAX;
 }
 
-/* What remains of LD_PRELOAD for the program to see; NULL: no entry at all. */
-static char *visible_preload(char *entry)
-{
-	static char kept[ENTRY_MAX];
-	const char *list = entry + strlen(PRELOAD);
-
-	memcpy(kept, PRELOAD, strlen(PRELOAD));
-	if (append_others(kept + strlen(PRELOAD), sizeof(kept) - 16, list) == 0)
-		return NULL;
-	return kept;
-}
-
-bool mf__environ_take(char *path, size_t cap)
+void mf__environ_hide(void)
 {
 	char **to = environ;
-	bool found = false;
 
 	for (char **from = environ; from && *from; from++) {
 		char *entry = *from;
 
-		if (is_entry(entry, RECORD)) {
-			const char *value = entry + strlen(RECORD);
-
-			found = strlen(value) < cap;
-			if (found)
-				memcpy(path, value, strlen(value) + 1);
+		if (is_entry(entry, RECORD))
 			continue;
+		if (is_entry(entry, PRELOAD)) {
+			char *list = entry + strlen(PRELOAD);
+			size_t len = others_len(list);
+
+			if (len == SIZE_MAX)
+				continue;
+			if (list[len])
+				list[len] = '\0';
 		}
-		if (is_entry(entry, PRELOAD))
-			entry = visible_preload(entry);
-		if (entry)
-			*to++ = entry;
+		*to++ = entry;
 	}
 	if (to)
 		*to = NULL;
+}
+
+static bool find(char *path, size_t cap)
+{
+	for (char **entry = environ; entry && *entry; entry++) {
+		const char *value = *entry + strlen(RECORD);
+
+		if (!is_entry(*entry, RECORD))
+			continue;
+		if (strlen(value) >= cap)
+			return false;
+		memcpy(path, value, strlen(value) + 1);
+		return true;
+	}
+	return false;
+}
+
+bool mf__environ_take(char *path, size_t cap)
+{
+	bool found = find(path, cap);
+
+	mf__environ_hide();
 	return found;
+}
+
+/*
+ * Asked as the new program will ask, by the effective user: a file that cannot
+ * be preloaded is a line on its stderr.
+ */
+static bool may(const char *path, int mode)
+{
+	long rc = syscall(SYS_faccessat2, AT_FDCWD, path, mode, AT_EACCESS);
+
+	if (rc < 0 && errno == ENOSYS)
+		rc = syscall(SYS_faccessat, AT_FDCWD, path, mode);
+	return rc == 0;
+}
+
+bool mf__environ_reaches(void)
+{
+	int saved = errno;
+	bool ok = may(mf__recorder.preload, R_OK) &&
+	          may(mf__recorder.writer.path, R_OK | W_OK);
+
+	errno = saved;
+	return ok;
+}
+
+bool mf__environ_is_taken(char *const *envp)
+{
+	for (; envp && *envp; envp++) {
+		if (is_entry(*envp, RECORD))
+			return strcmp(*envp + strlen(RECORD),
+			              mf__recorder.writer.path) != 0;
+	}
+	return false;
 }
 
 static size_t count(char *const *envp)
@@ -102,64 +126,90 @@ static size_t count(char *const *envp)
 	return n;
 }
 
-/* Add our two entries; returns how many were added. */
-static size_t add_ours(struct mf__envp *out, char **list, const char *theirs)
+/* The list with us behind what it has; false: it is too long for that. */
+static bool build_preload(struct mf__envp *out, const char *theirs)
 {
 	size_t used = strlen(PRELOAD);
 	size_t own = strlen(mf__recorder.preload);
-	size_t path = strlen(mf__recorder.writer.path);
+	size_t len = theirs ? others_len(theirs) : SIZE_MAX;
 
 	memcpy(out->preload, PRELOAD, used);
-	if (theirs) {
-		used += append_others(out->preload + used,
-		                      sizeof(out->preload) - own - 16, theirs);
-		if (used > strlen(PRELOAD))
-			out->preload[used++] = ':';
+	if (len != SIZE_MAX) {
+		if (used + len + own + 2 > sizeof(out->preload))
+			return false;
+		memcpy(out->preload + used, theirs, len);
+		used += len;
+		out->preload[used++] = ':';
 	}
 	memcpy(out->preload + used, mf__recorder.preload, own + 1);
-	memcpy(out->record, RECORD, strlen(RECORD));
-	memcpy(out->record + strlen(RECORD), mf__recorder.writer.path,
-	       path + 1);
-	list[0] = out->preload;
-	list[1] = out->record;
-	return 2;
+	return true;
 }
 
-char **mf__environ_build(struct mf__envp *out, char *const *envp, bool wants_us)
+static void build_record(struct mf__envp *out)
 {
-	size_t n = count(envp);
-	char *theirs = NULL;
-	size_t used = 0;
+	memcpy(out->record, RECORD, strlen(RECORD));
+	memcpy(out->record + strlen(RECORD), mf__recorder.writer.path,
+	       strlen(mf__recorder.writer.path) + 1);
+}
 
-	out->map = NULL;
-	out->list = out->small;
-	/* A file that is gone would be a line on the program's stderr. */
-	wants_us = wants_us && mf__recorder.is_on &&
-	           syscall(SYS_faccessat, AT_FDCWD, mf__recorder.preload,
-	                   F_OK) == 0;
-	if (n + 3 > sizeof(out->small) / sizeof(out->small[0])) {
-		out->map_len = (n + 3) * sizeof(char *);
-		out->map = mmap(NULL, out->map_len, PROT_READ | PROT_WRITE,
+/* Where the list goes: in `out`, or in memory mapped for a long one. */
+static char **room_for(struct mf__envp *out, size_t n)
+{
+	size_t len = n * sizeof(char *);
+
+	if (n <= sizeof(out->small) / sizeof(out->small[0]))
+		return out->small;
+	if (out->map_len < len) {
+		mf__environ_drop(out);
+		out->map = mmap(NULL, len, PROT_READ | PROT_WRITE,
 		                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (out->map == MAP_FAILED) {
 			out->map = NULL;
-			return (char **)(uintptr_t)envp;
+			return NULL;
 		}
-		out->list = out->map;
+		out->map_len = len;
 	}
+	return out->map;
+}
+
+/* The last LD_PRELOAD counts for the dynamic linker. */
+static size_t preload_at(char *const *envp, size_t n)
+{
+	while (n > 0 && !is_entry(envp[n - 1], PRELOAD))
+		n--;
+	return n ? n - 1 : SIZE_MAX;
+}
+
+/*
+ * Entries stay in their places, and LD_PRELOAD in its own when there was one:
+ * what the program sees when ours are taken out is the list as it was passed.
+ */
+char **mf__environ_build(struct mf__envp *out, char *const *envp, bool wants_us)
+{
+	size_t n = count(envp);
+	size_t at = preload_at(envp, n);
+	char **list = room_for(out, n + 3);
+	size_t used = 0;
+
+	if (!list)
+		return (char **)(uintptr_t)envp;
+	wants_us =
+		wants_us &&
+		build_preload(out, at == SIZE_MAX ? NULL
+	                                          : envp[at] + strlen(PRELOAD));
 	for (size_t i = 0; i < n; i++) {
 		if (is_entry(envp[i], RECORD))
 			continue;
-		if (is_entry(envp[i], PRELOAD) && (wants_us || theirs)) {
-			theirs = envp[i] + strlen(PRELOAD);
-			continue;
-		}
-		out->list[used++] = envp[i];
+		list[used++] = wants_us && i == at ? out->preload : envp[i];
 	}
-	if (wants_us)
-		used += add_ours(out, out->list + used, theirs);
-	out->list[used] = NULL;
-	return out->list;
+	if (wants_us) {
+		build_record(out);
+		if (at == SIZE_MAX)
+			list[used++] = out->preload;
+		list[used++] = out->record;
+	}
+	list[used] = NULL;
+	return list;
 }
 
 void mf__environ_drop(struct mf__envp *env)
@@ -167,6 +217,7 @@ void mf__environ_drop(struct mf__envp *env)
 	if (env->map)
 		munmap(env->map, env->map_len);
 	env->map = NULL;
+	env->map_len = 0;
 }
 
 static const uint64_t *session_table(void)
@@ -189,10 +240,10 @@ size_t mf__environ_room(char *const *envp)
 }
 
 /* Write what is not the session's; notes what is of it in `seen`. */
-static void put_set(struct mf_record *rec, char *const *envp, uint64_t *seen)
+static void put_set(struct mf_record *rec, char *const *envp, uint64_t *seen,
+                    char *entry)
 {
 	const uint64_t *table = session_table();
-	char entry[ENTRY_MAX];
 	size_t room = 0;
 	size_t used = 0;
 	uint64_t left_out = 0;
@@ -204,7 +255,7 @@ static void put_set(struct mf_record *rec, char *const *envp, uint64_t *seen)
 		room = ENV_ROOM;
 	for (; envp && *envp; envp++) {
 		uint32_t slot = 0;
-		size_t len = mf_redact_env(entry, sizeof(entry), mf_str(*envp),
+		size_t len = mf_redact_env(entry, MF__ENTRY_MAX, mf_str(*envp),
 		                           mf__recorder.env_allow);
 
 		if (mf__env_known(table, mf__env_hash(entry, len), &slot)) {
@@ -224,7 +275,8 @@ static void put_set(struct mf_record *rec, char *const *envp, uint64_t *seen)
 		mf_record_u64(rec, MF_F_COUNT, left_out);
 }
 
-void mf__environ_put(struct mf_record *rec, char *const *envp)
+void mf__environ_put(struct mf_record *rec, char *const *envp,
+                     struct mf__scratch *scratch)
 {
 	const uint64_t *table = session_table();
 	uint64_t seen[MF__ENV_SLOTS / 64] = {0};
@@ -232,7 +284,7 @@ void mf__environ_put(struct mf_record *rec, char *const *envp)
 	size_t used = 0;
 	char *at;
 
-	put_set(rec, envp, seen);
+	put_set(rec, envp, seen, scratch->entry);
 	at = mf_record_open(rec, MF_F_ENV_UNSET, MF_KIND_BYTES, &room);
 	if (!at)
 		return;

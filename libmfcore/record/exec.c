@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,7 +16,6 @@
 #include "record/record.h"
 #include "system/target.h"
 
-#define ARGS_MAX 256   /* arguments looked at to recognise a command */
 #define ARGV_ROOM 8192 /* of a record; the new image writes all of them */
 
 /* One request for another image. */
@@ -26,10 +24,20 @@ struct request {
 	const char *path;
 	char *const *argv;
 	char *const *envp;
+	const char *blind; /* why the new image records nothing itself */
 	enum mf_target target;
+	bool injects;
+	bool is_taken;
 	uint32_t pid;
 	uint32_t tries;
 	struct mf__stdio stdio;
+	struct mf__scratch *scratch;
+
+	/* The call as it was made, for exec functions. */
+	int (*call)(const struct request *req, char *const *envp);
+	const char *file;
+	int fd;
+	int flags;
 };
 
 /* Failed attempts of a search along PATH, by the process that makes them. */
@@ -49,7 +57,7 @@ static size_t argv_len(char *const *argv)
 
 static void record_exec(const struct request *req, int error)
 {
-	const char *blind = mf__target_blind(req->target);
+	const char *blind = req->blind;
 	size_t path_len = strnlen(req->path, 4096);
 	size_t args = argv_len(req->argv);
 	struct mf_record rec;
@@ -76,7 +84,7 @@ static void record_exec(const struct request *req, int error)
 	mf__argv_put(&rec, req->argv, args);
 	if (blind) {
 		mf_record_bytes(&rec, MF_F_BLIND, blind, strlen(blind));
-		mf__environ_put(&rec, req->envp);
+		mf__environ_put(&rec, req->envp, req->scratch);
 	}
 	mf_record_end(&rec);
 }
@@ -101,14 +109,14 @@ static void record_sidecar(const struct request *req, struct mf_str type,
 /* Tell the process that made the child's pipes what they are for. */
 static void mark_pipes(const struct request *req)
 {
-	struct mf_str args[ARGS_MAX];
 	struct mf_command command;
-	size_t n = mf__argv_strs(req->argv, args, ARGS_MAX);
+	size_t n =
+		mf__argv_strs(req->argv, req->scratch->args, MF__SCRATCH_ARGS);
 	bool is_sidecar = false;
 	bool is_captured = false;
 	int fd;
 
-	switch (mf_command_classify(args, n, &command)) {
+	switch (mf_command_classify(req->scratch->args, n, &command)) {
 	case MF_CMD_SIDECAR:
 		is_sidecar = true;
 		break;
@@ -124,6 +132,38 @@ static void mark_pipes(const struct request *req)
 	fd = mf__fds_mark_child(is_sidecar, is_captured, &req->stdio);
 	if (is_sidecar)
 		record_sidecar(req, command.word, fd);
+}
+
+/*
+ * Get ready to record the request; false: pass the call on as it is. Without
+ * memory to work in, the new image and what it starts stay unrecorded, since
+ * its environment must be built somewhere.
+ */
+static bool begin(struct request *req)
+{
+	if (!mf__recorder.is_on)
+		return false;
+	req->scratch = mf__scratch_take();
+	if (!req->scratch)
+		mf__note("no memory to record an exec");
+	return req->scratch != NULL;
+}
+
+/* Whether the new image gets our entries, and if not, why. */
+static void judge(struct request *req, enum mf_target target)
+{
+	req->target = target;
+	req->blind = mf__target_blind(target);
+	req->injects = target != MF_TARGET_MISSING &&
+	               mf__target_takes_injection(target);
+	if (req->injects && mf__environ_is_taken(req->envp)) {
+		req->injects = false;
+		req->is_taken = true;
+		req->blind = "recorded into a session of its own";
+	} else if (req->injects && !mf__environ_reaches()) {
+		req->injects = false;
+		req->blind = "the recorder's files are out of its reach";
+	}
 }
 
 /*
@@ -153,28 +193,58 @@ static void after_failure(struct request *req, int error)
 		record_exec(req, error);
 }
 
-static int do_execve(const char *path, char *const *argv, char *const *envp,
-                     const char *via)
+/* Our entries are what made it too long: leave them out. */
+static void give_way(struct request *req)
 {
-	struct request req = {.via = via, .path = path, .argv = argv};
-	struct mf__envp env;
+	req->injects = false;
+	req->blind = "its arguments leave no room for the recorder's";
+}
+
+/* The environment that the call is to pass. */
+static char *const *environment(const struct request *req)
+{
+	if (req->target == MF_TARGET_MISSING || req->is_taken)
+		return req->envp;
+	return mf__environ_build(&req->scratch->env, req->envp, req->injects);
+}
+
+static int run_exec(struct request *req)
+{
 	int error;
 	int rc;
 
-	if (!mf__recorder.is_on)
-		return MF__REAL(execve)(path, argv, envp);
-	req.target = mf__target_inspect(path);
-	req.envp = envp;
-	before_exec(&req);
-	rc = MF__REAL(execve)(
-		path, argv,
-		mf__environ_build(&env, envp,
-	                          mf__target_takes_injection(req.target)));
+	before_exec(req);
+	rc = req->call(req, environment(req));
+	if (errno == E2BIG && req->injects) {
+		give_way(req);
+		record_exec(req, 0);
+		rc = req->call(req, environment(req));
+	}
 	error = errno;
-	mf__environ_drop(&env);
-	after_failure(&req, error);
+	after_failure(req, error);
+	mf__scratch_give(req->scratch);
 	errno = error;
 	return rc;
+}
+
+static int call_execve(const struct request *req, char *const *envp)
+{
+	return MF__REAL(execve)(req->path, req->argv, envp);
+}
+
+static int do_execve(const char *path, char *const *argv, char *const *envp,
+                     const char *via)
+{
+	struct request req = {.via = via,
+	                      .path = path,
+	                      .argv = argv,
+	                      .envp = envp,
+	                      .call = call_execve};
+
+	if (!begin(&req))
+		return MF__REAL(execve)(path, argv, envp);
+	judge(&req, mf__target_inspect(path));
+	return run_exec(&req);
 }
 
 MF__EXPORT int execve(const char *path, char *const argv[], char *const envp[])
@@ -192,34 +262,33 @@ static const char *search_path(void)
 	return getenv("PATH");
 }
 
+static int call_execvpe(const struct request *req, char *const *envp)
+{
+	return MF__REAL(execvpe)(req->file, req->argv, envp);
+}
+
 static int do_execvpe(const char *file, char *const *argv, char *const *envp,
                       const char *via)
 {
-	struct request req = {.via = via, .argv = argv};
-	struct mf__envp env;
-	char path[4096];
-	int error;
-	int rc;
+	struct request req = {.via = via,
+	                      .path = file,
+	                      .file = file,
+	                      .argv = argv,
+	                      .envp = envp,
+	                      .call = call_execvpe};
+	enum mf_target target = MF_TARGET_MISSING;
+	char *found;
 
-	if (!mf__recorder.is_on)
+	if (!begin(&req))
 		return MF__REAL(execvpe)(file, argv, envp);
-	req.path = file;
-	req.target = MF_TARGET_MISSING;
-	if (mf__target_search(file, search_path(), path, sizeof(path))) {
-		req.path = path;
-		req.target = mf__target_inspect(path);
+	found = req.scratch->path;
+	if (mf__target_search(file, search_path(), found,
+	                      sizeof(req.scratch->path))) {
+		req.path = found;
+		target = mf__target_inspect(found);
 	}
-	req.envp = envp;
-	before_exec(&req);
-	rc = MF__REAL(execvpe)(
-		file, argv,
-		mf__environ_build(&env, envp,
-	                          mf__target_takes_injection(req.target)));
-	error = errno;
-	mf__environ_drop(&env);
-	after_failure(&req, error);
-	errno = error;
-	return rc;
+	judge(&req, target);
+	return run_exec(&req);
 }
 
 MF__EXPORT int execvp(const char *file, char *const argv[])
@@ -232,69 +301,80 @@ MF__EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
 	return do_execvpe(file, argv, envp, "execvpe");
 }
 
+static int call_fexecve(const struct request *req, char *const *envp)
+{
+	return MF__REAL(fexecve)(req->fd, req->argv, envp);
+}
+
+/* What file a descriptor is, as the kernel names it. */
+static const char *path_of(struct mf__scratch *scratch, int fd)
+{
+	char link[64];
+	ssize_t n;
+
+	mf__fd_link(link, fd);
+	n = readlink(link, scratch->path, sizeof(scratch->path) - 1);
+	scratch->path[n > 0 ? n : 0] = '\0';
+	return scratch->path;
+}
+
 MF__EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
 {
-	struct request req = {.via = "fexecve", .path = "", .argv = argv};
-	struct mf__envp env;
-	char link[64];
-	char path[4096];
-	ssize_t n;
-	int error;
-	int rc;
+	struct request req = {.via = "fexecve",
+	                      .fd = fd,
+	                      .argv = argv,
+	                      .envp = envp,
+	                      .call = call_fexecve};
 
-	if (!mf__recorder.is_on)
+	if (!begin(&req))
 		return MF__REAL(fexecve)(fd, argv, envp);
-	mf__fd_link(link, fd);
-	n = readlink(link, path, sizeof(path) - 1);
-	path[n > 0 ? n : 0] = '\0';
-	req.path = path;
-	req.target = mf__target_inspect_fd(fd);
-	req.envp = envp;
-	before_exec(&req);
-	rc = MF__REAL(fexecve)(
-		fd, argv,
-		mf__environ_build(&env, envp,
-	                          mf__target_takes_injection(req.target)));
-	error = errno;
-	mf__environ_drop(&env);
-	after_failure(&req, error);
-	errno = error;
-	return rc;
+	req.path = path_of(req.scratch, fd);
+	judge(&req, mf__target_inspect_fd(fd));
+	return run_exec(&req);
+}
+
+static int call_execveat(const struct request *req, char *const *envp)
+{
+	return MF__REAL(execveat)(req->fd, req->file, req->argv, envp,
+	                          req->flags);
+}
+
+static enum mf_target inspect_at(int dir, const char *path)
+{
+	enum mf_target target = MF_TARGET_MISSING;
+	int fd = (int)syscall(SYS_openat, dir, path,
+	                      O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd >= 0) {
+		target = mf__target_inspect_fd(fd);
+		syscall(SYS_close, fd);
+	} else if (errno != ENOENT && errno != ENOTDIR) {
+		target = MF_TARGET_UNREADABLE;
+	}
+	return target;
 }
 
 MF__EXPORT int execveat(int dir, const char *path, char *const argv[],
                         char *const envp[], int flags)
 {
-	struct request req = {.via = "execveat", .path = path, .argv = argv};
-	struct mf__envp env;
-	int error;
-	int rc;
+	struct request req = {.via = "execveat",
+	                      .path = path,
+	                      .file = path,
+	                      .fd = dir,
+	                      .flags = flags,
+	                      .argv = argv,
+	                      .envp = envp,
+	                      .call = call_execveat};
 
-	if (!mf__recorder.is_on)
+	if (!begin(&req))
 		return MF__REAL(execveat)(dir, path, argv, envp, flags);
 	if ((flags & AT_EMPTY_PATH) && path[0] == '\0') {
-		req.target = mf__target_inspect_fd(dir);
+		req.path = path_of(req.scratch, dir);
+		judge(&req, mf__target_inspect_fd(dir));
 	} else {
-		int fd = (int)syscall(SYS_openat, dir, path,
-		                      O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-
-		req.target =
-			fd < 0 ? MF_TARGET_MISSING : mf__target_inspect_fd(fd);
-		if (fd >= 0)
-			syscall(SYS_close, fd);
+		judge(&req, inspect_at(dir, path));
 	}
-	req.envp = envp;
-	before_exec(&req);
-	rc = MF__REAL(execveat)(
-		dir, path, argv,
-		mf__environ_build(&env, envp,
-	                          mf__target_takes_injection(req.target)),
-		flags);
-	error = errno;
-	mf__environ_drop(&env);
-	after_failure(&req, error);
-	errno = error;
-	return rc;
+	return run_exec(&req);
 }
 
 /* The arguments of a call like execl, as a list. */
@@ -439,56 +519,69 @@ static struct mf__stdio stdio_of(const posix_spawn_file_actions_t *list)
 	return stdio;
 }
 
-/* After the call, when the child's pid is known; it runs already. */
-static void after_spawn(struct request *req, int rc, const pid_t *pid)
-{
-	int saved = errno;
+/*
+ * A spawn whose child's pid is known only after it: the record of the exec and
+ * the marks on the pipes come then, before the caller can write to them.
+ */
+struct spawn {
+	struct request req;
+	const posix_spawn_file_actions_t *list;
+	const posix_spawnattr_t *attr;
+	bool searches;
+};
 
-	req->pid = rc == 0 ? (uint32_t)*pid : 0;
-	record_exec(req, rc);
-	errno = saved;
+static int call_spawn(const struct spawn *spawn, pid_t *pid, char *const *envp)
+{
+	const struct request *req = &spawn->req;
+
+	if (spawn->searches)
+		return MF__REAL(posix_spawnp)(pid, req->file, spawn->list,
+		                              spawn->attr, req->argv, envp);
+	return MF__REAL(posix_spawn)(pid, req->file, spawn->list, spawn->attr,
+	                             req->argv, envp);
 }
 
-/*
- * The pipes are marked before the call: the parent may write to a sidecar as
- * soon as it returns. The child's pid comes after it.
- */
-static int do_spawn(pid_t *pid, const char *path,
-                    const posix_spawn_file_actions_t *list,
-                    const posix_spawnattr_t *attr, char *const *argv,
-                    char *const *envp, bool searches)
+static int run_spawn(struct spawn *spawn, pid_t *pid)
 {
-	struct request req = {
-		.via = searches ? "posix_spawnp" : "posix_spawn",
-		.path = path,
-		.argv = argv,
-		.envp = envp,
-		.target = MF_TARGET_MISSING,
-	};
-	struct mf__envp env;
-	char found[4096];
-	char **built;
+	struct request *req = &spawn->req;
+	int saved = errno;
 	pid_t own = 0;
 	int rc;
 
-	if (searches &&
-	    mf__target_search(path, search_path(), found, sizeof(found)))
-		req.path = found;
-	req.target = mf__target_inspect(req.path);
-	req.stdio = stdio_of(list);
-	built = mf__environ_build(&env, envp,
-	                          mf__target_takes_injection(req.target));
-	rc = searches ? MF__REAL(posix_spawnp)(&own, path, list, attr, argv,
-	                                       built)
-	              : MF__REAL(posix_spawn)(&own, path, list, attr, argv,
-	                                      built);
-	mf__environ_drop(&env);
-	after_spawn(&req, rc, &own);
+	req->stdio = stdio_of(spawn->list);
+	rc = call_spawn(spawn, &own, environment(req));
+	if (rc == E2BIG && req->injects) {
+		give_way(req);
+		rc = call_spawn(spawn, &own, environment(req));
+	}
+	req->pid = rc == 0 ? (uint32_t)own : 0;
+	record_exec(req, rc);
 	if (rc == 0)
-		mark_pipes(&req);
+		mark_pipes(req);
+	mf__scratch_give(req->scratch);
 	if (rc == 0 && pid)
 		*pid = own;
+	errno = saved;
 	return rc;
+}
+
+int mf__spawn(pid_t *pid, const char *path,
+              const posix_spawn_file_actions_t *list,
+              const posix_spawnattr_t *attr, char *const argv[],
+              char *const envp[], const char *via)
+{
+	struct spawn spawn = {.req = {.via = via,
+	                              .path = path,
+	                              .file = path,
+	                              .argv = argv,
+	                              .envp = envp},
+	                      .list = list,
+	                      .attr = attr};
+
+	if (!begin(&spawn.req))
+		return MF__REAL(posix_spawn)(pid, path, list, attr, argv, envp);
+	judge(&spawn.req, mf__target_inspect(path));
+	return run_spawn(&spawn, pid);
 }
 
 MF__EXPORT int posix_spawn(pid_t *pid, const char *path,
@@ -496,9 +589,7 @@ MF__EXPORT int posix_spawn(pid_t *pid, const char *path,
                            const posix_spawnattr_t *attr, char *const argv[],
                            char *const envp[])
 {
-	if (!mf__recorder.is_on)
-		return MF__REAL(posix_spawn)(pid, path, list, attr, argv, envp);
-	return do_spawn(pid, path, list, attr, argv, envp, false);
+	return mf__spawn(pid, path, list, attr, argv, envp, "posix_spawn");
 }
 
 MF__EXPORT int posix_spawnp(pid_t *pid, const char *file,
@@ -506,37 +597,30 @@ MF__EXPORT int posix_spawnp(pid_t *pid, const char *file,
                             const posix_spawnattr_t *attr, char *const argv[],
                             char *const envp[])
 {
-	if (!mf__recorder.is_on)
+	struct spawn spawn = {.req = {.via = "posix_spawnp",
+	                              .path = file,
+	                              .file = file,
+	                              .argv = argv,
+	                              .envp = envp},
+	                      .list = list,
+	                      .attr = attr,
+	                      .searches = true};
+	struct request *req = &spawn.req;
+	enum mf_target target = MF_TARGET_MISSING;
+
+	if (!begin(req))
 		return MF__REAL(posix_spawnp)(pid, file, list, attr, argv,
 		                              envp);
-	return do_spawn(pid, file, list, attr, argv, envp, true);
+	if (mf__target_search(file, search_path(), req->scratch->path,
+	                      sizeof(req->scratch->path))) {
+		req->path = req->scratch->path;
+		target = mf__target_inspect(req->path);
+	}
+	judge(req, target);
+	return run_spawn(&spawn, pid);
 }
 
-/*
- * system(3) and popen(3) start their shell inside libc, with `environ` as it
- * is: lend it our entries for that time. Whoever changes the environment
- * meanwhile makes libc replace the list; then that one stays.
- */
-static char **lend_environ(struct mf__envp *env, char ***was)
-{
-	*was = environ;
-	environ = mf__environ_build(env, *was, true);
-	return environ;
-}
-
-static void return_environ(struct mf__envp *env, char **lent, char **was)
-{
-	int saved = errno;
-
-	if (environ == lent)
-		environ = was;
-	else
-		env->map = NULL; /* still in use: leave it mapped */
-	mf__environ_drop(env);
-	errno = saved;
-}
-
-static void record_shell(const char *command, const char *via)
+void mf__exec_by_libc(const char *command, const char *via)
 {
 	char *argv[] = {
 		(char *)(uintptr_t) "sh",
@@ -549,51 +633,12 @@ static void record_shell(const char *command, const char *via)
 		.path = "/bin/sh",
 		.argv = argv,
 		.envp = environ,
-		.target = MF_TARGET_FULL,
 		.stdio = mf__stdio_now(),
 	};
 
+	if (!begin(&req))
+		return;
+	judge(&req, mf__target_inspect(req.path));
 	record_exec(&req, 0);
-}
-
-MF__EXPORT int system(const char *command)
-{
-	struct mf__envp *env;
-	char **lent;
-	char **was;
-	int rc;
-
-	if (!mf__recorder.is_on || !command)
-		return MF__REAL(system)(command);
-	env = malloc(sizeof(*env));
-	if (!env)
-		return MF__REAL(system)(command);
-	record_shell(command, "system");
-	lent = lend_environ(env, &was);
-	rc = MF__REAL(system)(command);
-	return_environ(env, lent, was);
-	if (environ == was)
-		free(env); /* else its strings live on in the environment */
-	return rc;
-}
-
-MF__EXPORT FILE *popen(const char *command, const char *mode)
-{
-	struct mf__envp *env;
-	FILE *stream;
-	char **lent;
-	char **was;
-
-	if (!mf__recorder.is_on || !command)
-		return MF__REAL(popen)(command, mode);
-	env = malloc(sizeof(*env));
-	if (!env)
-		return MF__REAL(popen)(command, mode);
-	record_shell(command, "popen");
-	lent = lend_environ(env, &was);
-	stream = MF__REAL(popen)(command, mode);
-	return_environ(env, lent, was);
-	if (environ == was)
-		free(env);
-	return stream;
+	mf__scratch_give(req.scratch);
 }

@@ -8,7 +8,9 @@
  * most processes make none.
  */
 #include <fcntl.h>
-#include <pthread.h>
+#include <linux/close_range.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -42,7 +44,6 @@ static struct shared private_memory;
 static struct mf__fd_table *table;
 static struct mf__fd_table *parent_table; /* of who forked us, until exec */
 static struct budget *budget;
-static pthread_mutex_t move_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static struct shared *map_shared(void)
 {
@@ -106,25 +107,27 @@ static void set(int fd, enum mf__fd_class kind, uint64_t inode)
  */
 void mf__fds_share(void)
 {
+	struct mf__fd_table *old = &private_memory.table;
 	struct shared *shared;
 
-	if (table != &private_memory.table ||
-	    pthread_mutex_trylock(&move_lock) != 0)
+	if (table != old)
 		return;
-	shared = table == &private_memory.table ? map_shared() : NULL;
-	if (shared) {
-		shared->budget = *budget;
-		shared->table.owner = table->owner;
-		for (int fd = 0; fd < MF__FDS; fd++) {
-			if (!table->kind[fd])
-				continue;
-			shared->table.slots[fd] = table->slots[fd];
-			shared->table.kind[fd] = table->kind[fd];
-		}
-		__atomic_store_n(&budget, &shared->budget, __ATOMIC_RELEASE);
-		__atomic_store_n(&table, &shared->table, __ATOMIC_RELEASE);
+	shared = map_shared();
+	if (!shared)
+		return;
+	shared->budget = *budget;
+	shared->table.owner = old->owner;
+	for (int fd = 0; fd < MF__FDS; fd++) {
+		if (!old->kind[fd])
+			continue;
+		shared->table.slots[fd] = old->slots[fd];
+		shared->table.kind[fd] = old->kind[fd];
 	}
-	pthread_mutex_unlock(&move_lock);
+	if (__atomic_compare_exchange_n(&table, &old, &shared->table, false,
+	                                __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		__atomic_store_n(&budget, &shared->budget, __ATOMIC_RELEASE);
+	else
+		munmap(shared, sizeof(*shared));
 }
 
 /* Descriptors 1 and 2 are output whatever is behind them. */
@@ -353,15 +356,78 @@ MF__EXPORT int dup3(int old, int new, int flags)
 	return rc;
 }
 
-MF__EXPORT int close(int fd)
+/* A descriptor is about to be closed, or was. */
+static void forget(int fd, bool is_open)
 {
 	enum mf__fd_class kind = mf__fd_class(fd);
 
-	if (kind != MF__FD_NONE && is_own()) {
-		if (kind == MF__FD_SEND || kind == MF__FD_RECV)
-			note_rest(fd);
-		if (fixed_class(fd) == MF__FD_NONE)
-			set(fd, MF__FD_NONE, 0);
-	}
+	if (kind == MF__FD_NONE || !is_own())
+		return;
+	if (is_open && (kind == MF__FD_SEND || kind == MF__FD_RECV))
+		note_rest(fd);
+	if (fixed_class(fd) == MF__FD_NONE)
+		set(fd, MF__FD_NONE, 0);
+}
+
+MF__EXPORT int close(int fd)
+{
+	forget(fd, true);
 	return MF__REAL(close)(fd);
+}
+
+/* The stream's descriptor is closed inside libc. */
+MF__EXPORT int fclose(FILE *stream)
+{
+	if (mf__recorder.is_on)
+		forget(fileno(stream), true);
+	return MF__REAL(fclose)(stream);
+}
+
+static void forget_from(unsigned first, unsigned last)
+{
+	for (unsigned fd = first; fd <= last && fd < MF__FDS; fd++)
+		forget((int)fd, true);
+}
+
+MF__EXPORT int close_range(unsigned first, unsigned last, int flags)
+{
+	if (!((unsigned)flags & CLOSE_RANGE_CLOEXEC))
+		forget_from(first, last);
+	return MF__REAL(close_range)(first, last, flags);
+}
+
+MF__EXPORT void closefrom(int first)
+{
+	forget_from(first < 0 ? 0 : (unsigned)first, MF__FDS);
+	MF__REAL(closefrom)(first);
+}
+
+/* Python duplicates this way. */
+static int after_fcntl(int fd, int command, int result)
+{
+	if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)
+		note_copy(fd, result);
+	return result;
+}
+
+MF__EXPORT int fcntl(int fd, int command, ...)
+{
+	va_list ap;
+	void *arg;
+
+	va_start(ap, command);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	return after_fcntl(fd, command, MF__REAL(fcntl)(fd, command, arg));
+}
+
+MF__EXPORT int fcntl64(int fd, int command, ...)
+{
+	va_list ap;
+	void *arg;
+
+	va_start(ap, command);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	return after_fcntl(fd, command, MF__REAL(fcntl64)(fd, command, arg));
 }

@@ -3,7 +3,6 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -16,7 +15,6 @@
 #include "record/record.h"
 
 #define ARGS_MAX 256 /* arguments looked at to recognise a command */
-#define CMDLINE_MAX 65536
 
 static size_t read_link(const char *path, char *out, size_t cap)
 {
@@ -80,6 +78,7 @@ static void record_start(char *const *argv, char *const *envp)
 	size_t cwd_len = read_link("/proc/self/cwd", cwd, sizeof(cwd));
 	size_t args = argv_len(argv);
 	bool is_long = args > MF__ARGV_ROOM;
+	struct mf__scratch *scratch;
 	struct mf_record rec;
 
 	if (!mf__begin(&rec, MF_EV_PROC_START,
@@ -88,13 +87,25 @@ static void record_start(char *const *argv, char *const *envp)
 	                       MF_FIELD_BYTES(is_long ? MF__ARGV_ROOM : args) +
 	                       MF_FIELD_BLOB + mf__environ_room(envp)))
 		return;
+	scratch = mf__scratch_take();
 	put_ids(&rec);
 	mf_record_bytes(&rec, MF_F_EXE, exe, exe_len);
 	mf_record_bytes(&rec, MF_F_CWD, cwd, cwd_len);
 	if (!is_long || !put_long_argv(&rec, argv, args))
 		mf__argv_put(&rec, argv, is_long ? MF__ARGV_ROOM : args);
-	mf__environ_put(&rec, envp);
+	if (scratch) {
+		mf__environ_put(&rec, envp, scratch);
+		mf__scratch_give(scratch);
+	}
 	mf_record_end(&rec);
+}
+
+/* A child of _Fork or of a raw clone is noticed where it does something. */
+static void notice_fork(void)
+{
+	if (mf__recorder.is_on && mf__is_vforked() &&
+	    mf_writer_forked(&mf__recorder.writer, mf__lane(), "clone"))
+		mf__fds_forked();
 }
 
 static void record_exit(int64_t code, const char *via)
@@ -102,6 +113,7 @@ static void record_exit(int64_t code, const char *via)
 	struct mf_record rec;
 	struct rusage usage;
 
+	notice_fork();
 	if (!mf__recorder.is_on || mf__is_vforked())
 		return;
 	mf__fds_exit();
@@ -214,38 +226,31 @@ void mf__process_started(char **argv, char **envp)
 		mf__python_start();
 }
 
-/* Where a constructor gets no arguments (musl), the kernel has them. */
-static char **read_cmdline(char *text, char **args, size_t cap)
+/*
+ * A constructor gets no arguments from musl. They lie below the environment on
+ * the initial stack: argc, the arguments, NULL, the environment.
+ */
+static char **args_below(char **envp)
 {
-	size_t n = 0;
-	long len = 0;
-	int fd = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/cmdline",
-	                      O_RDONLY | O_CLOEXEC);
+	static char *none[] = {NULL};
+	char **at;
 
-	if (fd >= 0) {
-		len = syscall(SYS_read, fd, text, CMDLINE_MAX - 1);
-		syscall(SYS_close, fd);
-	}
-	text[len > 0 ? len : 0] = '\0';
-	for (long at = 0; at < len && n + 1 < cap;
-	     at += (long)strlen(text + at) + 1)
-		args[n++] = text + at;
-	args[n] = NULL;
-	return args;
+	if (!envp || envp[-1])
+		return none;
+	for (at = envp - 2; (uintptr_t)*at != (uintptr_t)(envp - at - 2); at--)
+		;
+	return at + 1;
 }
 
 __attribute__((constructor)) static void started(int argc, char **argv,
                                                  char **envp)
 {
-	static char text[CMDLINE_MAX];
-	static char *args[ARGS_MAX + 1];
-
 	mf__recorder.is_glibc =
 		dlsym(RTLD_DEFAULT, "gnu_get_libc_version") != NULL;
 	(void)argc;
 	(void)envp;
 	if (!mf__recorder.is_glibc)
-		argv = read_cmdline(text, args, ARGS_MAX);
+		argv = args_below(environ);
 	mf__process_started(argv, environ);
 }
 
@@ -297,6 +302,7 @@ static pid_t wait_and_record(pid_t pid, int *status, int options,
 	int own_status = 0;
 	pid_t got;
 
+	notice_fork();
 	memset(&own_usage, 0, sizeof(own_usage));
 	got = MF__REAL(wait4)(pid, &own_status, options, &own_usage);
 	if (got > 0 || (got == 0 && usage)) {

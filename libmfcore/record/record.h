@@ -14,6 +14,7 @@
 #ifndef MF_RECORD_H
 #define MF_RECORD_H
 
+#include <spawn.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -95,16 +96,25 @@ void *mf__real_lookup(enum mf__real_id id);
 /* Read the session's segment path; false: we are not to record. */
 bool mf__environ_take(char *path, size_t cap);
 
+/* Take our entries out of `environ` again. */
+void mf__environ_hide(void);
+
+/* Whether a program started now could open the recorder and its journal. */
+bool mf__environ_reaches(void);
+
+/* Whether a recorder within the run made it, for a session of its own. */
+bool mf__environ_is_taken(char *const *envp);
+
 /*
  * An environment for a program that is to record: `envp` with our entries, or,
  * when `wants_us` is false, without. Built in `out`; lives as long as that.
  */
+#define MF__ENTRY_MAX 4096
 struct mf__envp {
-	char **list;
-	void *map; /* a large one is mapped */
+	void *map; /* a large list is mapped, and the map kept for the next */
 	size_t map_len;
 	char *small[512];
-	char preload[4096];
+	char preload[MF__ENTRY_MAX];
 	char record[MF_WRITER_PATH_MAX + 32];
 };
 char **mf__environ_build(struct mf__envp *out, char *const *envp,
@@ -112,11 +122,41 @@ char **mf__environ_build(struct mf__envp *out, char *const *envp,
 void mf__environ_drop(struct mf__envp *env);
 
 /*
+ * Memory that a thread builds an exec in, since its stack may have no room.
+ * Kept from one to the next: a child of vfork that succeeds cannot unmap what
+ * it took from its parent. NULL: no memory, or in use by this very thread,
+ * whose signal handler asks.
+ */
+#define MF__SCRATCH_ARGS 256 /* arguments looked at to recognise a command */
+struct mf__scratch {
+	uint32_t user; /* pid, 0 when free */
+	struct mf__envp env;
+	char path[4096];
+	char entry[MF__ENTRY_MAX];
+	struct mf_str args[MF__SCRATCH_ARGS];
+};
+struct mf__scratch *mf__scratch_take(void);
+void mf__scratch_give(struct mf__scratch *scratch);
+void mf__scratch_drop(void); /* the thread ends */
+
+/*
  * Write the difference of `envp` to the session's environment into fields
  * ENV_SET and ENV_UNSET of `rec`.
  */
 size_t mf__environ_room(char *const *envp);
-void mf__environ_put(struct mf_record *rec, char *const *envp);
+void mf__environ_put(struct mf_record *rec, char *const *envp,
+                     struct mf__scratch *scratch);
+
+/* ---- exec.c ---- */
+
+/* posix_spawn(3), recorded as what `via` did. */
+int mf__spawn(pid_t *pid, const char *path,
+              const posix_spawn_file_actions_t *list,
+              const posix_spawnattr_t *attr, char *const argv[],
+              char *const envp[], const char *via);
+
+/* libc is about to start a shell by itself; its pid stays unknown. */
+void mf__exec_by_libc(const char *command, const char *via);
 
 /* ---- argv.c: argument lists ---- */
 

@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "record/record.h"
@@ -10,6 +11,7 @@
 struct mf__recorder mf__recorder;
 
 static __thread struct mf_lane lane;
+static __thread struct mf__scratch *scratch;
 
 struct mf_lane *mf__lane(void)
 {
@@ -62,4 +64,38 @@ void mf__note(const char *text)
 		return;
 	mf_record_bytes(&rec, MF_F_TEXT, text, len);
 	mf_record_end(&rec);
+}
+
+struct mf__scratch *mf__scratch_take(void)
+{
+	int saved = errno;
+
+	if (!scratch) {
+		void *map = mmap(NULL, sizeof(*scratch), PROT_READ | PROT_WRITE,
+		                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		scratch = map == MAP_FAILED ? NULL : map;
+		errno = saved;
+	}
+	/* Any other user than us is a child of vfork, and gone by now. */
+	if (!scratch || scratch->user == mf__recorder.writer.pid)
+		return NULL;
+	scratch->user = mf__true_pid();
+	return scratch;
+}
+
+void mf__scratch_give(struct mf__scratch *taken)
+{
+	taken->user = 0;
+}
+
+void mf__scratch_drop(void)
+{
+	struct mf__scratch *mine = scratch;
+
+	if (!mine || mine->user == mf__recorder.writer.pid)
+		return;
+	scratch = NULL;
+	mf__environ_drop(&mine->env);
+	munmap(mine, sizeof(*mine));
 }

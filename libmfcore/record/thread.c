@@ -23,6 +23,7 @@ static void record_end(void *arg)
 	(void)arg;
 	if (mf__begin(&rec, MF_EV_THREAD_END, 0))
 		mf_record_end(&rec);
+	mf__scratch_drop();
 	mf_lane_retire(mf__lane(), &mf__recorder.writer);
 }
 

@@ -93,59 +93,64 @@ const char *mf__environ_get(char *const *environ, const char *name)
 	return NULL;
 }
 
-/* Whether the list, split as the loader does, has the path already. */
-static bool lists(const char *list, const char *path)
-{
-	size_t len = strlen(path);
-
-	while (*list) {
-		size_t n = strcspn(list, " :");
-
-		if (n == len && memcmp(list, path, len) == 0)
-			return true;
-		list += n + (list[n] != '\0');
-	}
-	return false;
-}
-
+/*
+ * What was there stays to the byte, and empty too: the recorder cuts itself
+ * off, and the command sees what its user set.
+ */
 static char *preload_entry(const char *before, const char *preload)
 {
 	struct mf_buf buf = {0};
 
 	mf_buf_puts(&buf, MF__ENV_PRELOAD "=");
-	if (before && *before)
-		mf_buf_puts(&buf, before);
-	if (!before || !*before)
-		mf_buf_puts(&buf, preload);
-	else if (!lists(before, preload))
-		mf_buf_printf(&buf, ":%s", preload);
+	if (before)
+		mf_buf_printf(&buf, "%s:", before);
+	mf_buf_puts(&buf, preload);
 	return take(&buf);
 }
 
-/* The two entries that are ours stand first, so that they can be freed. */
+static size_t count(char *const *environ)
+{
+	size_t n = 0;
+
+	while (environ[n])
+		n++;
+	return n;
+}
+
+/* The last entry of that name, which the loader obeys, or the list's end. */
+static size_t last_of(char *const *environ, const char *name)
+{
+	size_t end = count(environ);
+	size_t n = end;
+
+	while (n > 0 && !is_entry_of(environ[n - 1], name))
+		n--;
+	return n > 0 ? n - 1 : end;
+}
+
 char **mf__environ_with(char *const *environ, const char *preload,
                         const char *segment)
 {
-	size_t len = 0;
-	char **copy;
-	size_t n = 2;
+	size_t at = last_of(environ, MF__ENV_PRELOAD);
+	char **copy = calloc(count(environ) + 3, sizeof(*copy));
+	char *entry = preload_entry(
+		environ[at] ? environ[at] + sizeof(MF__ENV_PRELOAD) : NULL,
+		preload);
+	char *record = join(MF__ENV_RECORD "=", segment);
+	size_t n = 0;
 
-	while (environ[len])
-		len++;
-	copy = calloc(len + 3, sizeof(*copy));
-	if (!copy)
-		return NULL;
-	copy[0] = preload_entry(mf__environ_get(environ, MF__ENV_PRELOAD),
-	                        preload);
-	copy[1] = join(MF__ENV_RECORD "=", segment);
-	if (!copy[0] || !copy[1]) {
-		mf__environ_free(copy);
+	if (!copy || !entry || !record) {
+		free(copy);
+		free(entry);
+		free(record);
 		return NULL;
 	}
-	for (; *environ; environ++)
-		if (!is_entry_of(*environ, MF__ENV_PRELOAD) &&
-		    !is_entry_of(*environ, MF__ENV_RECORD))
-			copy[n++] = *environ;
+	for (size_t i = 0; environ[i]; i++)
+		if (!is_entry_of(environ[i], MF__ENV_RECORD))
+			copy[n++] = i == at ? entry : environ[i];
+	if (!environ[at])
+		copy[n++] = entry;
+	copy[n++] = record;
 	return copy;
 }
 
@@ -153,8 +158,8 @@ void mf__environ_free(char **environ)
 {
 	if (!environ)
 		return;
-	free(environ[0]);
-	free(environ[1]);
+	free(environ[last_of(environ, MF__ENV_PRELOAD)]);
+	free(environ[last_of(environ, MF__ENV_RECORD)]);
 	free(environ);
 }
 

@@ -76,31 +76,40 @@ static bool names_sanitizer(int fd, uint64_t offset)
 	       strncmp(name, "libclang_rt.tsan", 16) == 0;
 }
 
+/* The i-th entry of the dynamic section; false behind its end. */
+static bool dynamic_entry(int fd, const Elf64_Phdr *dynamic, size_t i,
+                          Elf64_Dyn *out)
+{
+	return i < DYNAMIC_MAX && i < dynamic->p_filesz / sizeof(*out) &&
+	       read_exactly(fd, out, sizeof(*out),
+	                    dynamic->p_offset + i * sizeof(*out)) &&
+	       out->d_tag != DT_NULL;
+}
+
 /*
  * Whether a sanitizer's runtime is among the libraries it needs: such a
- * runtime ends the program when another library was loaded before it.
+ * runtime ends the program when another library was loaded before it. Linkers
+ * put what is needed first, so a few entries are read, one by one: the stack
+ * may be small.
  */
 static bool needs_sanitizer(int fd, const Elf64_Phdr *phdrs, size_t n,
                             const Elf64_Phdr *dynamic)
 {
-	Elf64_Dyn entries[DYNAMIC_MAX];
-	size_t len = dynamic->p_filesz / sizeof(entries[0]);
 	uint64_t strings = UINT64_MAX;
+	Elf64_Dyn entry;
 
-	if (len > DYNAMIC_MAX)
-		len = DYNAMIC_MAX;
-	if (!read_exactly(fd, entries, len * sizeof(entries[0]),
-	                  dynamic->p_offset))
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		if (entries[i].d_tag == DT_STRTAB)
-			strings = offset_of(phdrs, n, entries[i].d_un.d_ptr);
+	for (size_t i = 0;
+	     strings == UINT64_MAX && dynamic_entry(fd, dynamic, i, &entry);
+	     i++) {
+		if (entry.d_tag == DT_STRTAB)
+			strings = offset_of(phdrs, n, entry.d_un.d_ptr);
 	}
-	for (size_t i = 0; i < len && strings != UINT64_MAX; i++) {
-		if (entries[i].d_tag == DT_NULL)
-			break;
-		if (entries[i].d_tag == DT_NEEDED &&
-		    names_sanitizer(fd, strings + entries[i].d_un.d_val))
+	for (size_t i = 0;
+	     strings != UINT64_MAX && dynamic_entry(fd, dynamic, i, &entry);
+	     i++) {
+		if (entry.d_tag != DT_NEEDED)
+			continue;
+		if (names_sanitizer(fd, strings + entry.d_un.d_val))
 			return true;
 	}
 	return false;
@@ -149,6 +158,24 @@ static const char *interpreter_of(char *line)
 	return *line ? line : NULL;
 }
 
+/*
+ * Whether the program will run with more than its caller has, so that the
+ * loader obeys no environment.
+ */
+static bool gains_privileges(int fd, const struct stat *st)
+{
+	char caps[64];
+
+	if (st->st_mode & S_ISUID && st->st_uid != getuid())
+		return true;
+	if (st->st_mode & S_ISGID && st->st_mode & S_IXGRP &&
+	    st->st_gid != getgid())
+		return true;
+	return getuid() != 0 &&
+	       syscall(SYS_fgetxattr, fd, "security.capability", caps,
+	               sizeof(caps)) > 0;
+}
+
 static enum mf_target inspect(int fd, int depth)
 {
 	enum mf_target target = MF_TARGET_UNREADABLE;
@@ -160,7 +187,7 @@ static enum mf_target inspect(int fd, int depth)
 
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return MF_TARGET_UNREADABLE;
-	if (st.st_mode & (S_ISUID | S_ISGID))
+	if (gains_privileges(fd, &st))
 		return MF_TARGET_SETUID;
 	n = syscall(SYS_pread64, fd, line, sizeof(line) - 1, 0);
 	if (n < 4)
