@@ -17,6 +17,7 @@ int mf_cli_status(int rc)
 		return MF_EXIT_USAGE;
 	case ENOENT:
 	case MF_EAMBIGUOUS:
+	case MF_ENOTHING:
 		return MF_EXIT_NOT_FOUND;
 	case EACCES:
 	case EPERM:

@@ -112,7 +112,7 @@ static void judge_signal(struct mf_model *model, struct mf_node *node,
 	const struct mf_proc *proc = node->proc;
 	const struct mf_signal *sig = signal_of(model, proc, signo);
 	const struct mf_proc *sched = scheduler_of(proc);
-	struct mf_exit *x = &node->exit;
+	struct mf_ending *x = &node->exit;
 	char word[32];
 
 	node->state = MF_STATE_KILLED;
@@ -212,7 +212,7 @@ static void explain_code(struct mf_model *model, struct mf_node *node, int code,
 	enum mf_exit_hint hint = mf_metaflow_exit_hint(tail);
 	const char *meaning = code_meaning(node, code);
 	struct mf_str line = last_line(tail);
-	struct mf_exit *x = &node->exit;
+	struct mf_ending *x = &node->exit;
 
 	if (hint == MF_HINT_TIMEOUT)
 		x->cause = MF_CAUSE_TIMEOUT;
@@ -239,7 +239,7 @@ static void explain_code(struct mf_model *model, struct mf_node *node, int code,
 static void judge_code(struct mf_model *model, struct mf_node *node, int code)
 {
 	struct mf_str tail = mf_model_tail(model, node->proc, 2);
-	struct mf_exit *x = &node->exit;
+	struct mf_ending *x = &node->exit;
 
 	x->has_code = true;
 	x->code = code;

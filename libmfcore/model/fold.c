@@ -99,9 +99,10 @@ static void fold_session(struct mf_model *model, struct mf_proc *writer,
 	struct mf_session_facts *s = &model->session;
 
 	(void)writer;
-	if (s->id.ptr) /* another host's recorder joined the session */
+	if (s->recorder_pid) /* another host's recorder joined the session */
 		return;
-	s->id = mf__keep_field(model, f, MF_F_NAME);
+	if (!s->id.len)
+		s->id = mf__keep_field(model, f, MF_F_NAME);
 	s->argv = mf__keep_field(model, f, MF_F_ARGV);
 	s->cwd = mf__keep_field(model, f, MF_F_CWD);
 	s->host = mf__keep_field(model, f, MF_F_HOST);
@@ -109,6 +110,7 @@ static void fold_session(struct mf_model *model, struct mf_proc *writer,
 	s->env = mf__keep_field(model, f, MF_F_ENV);
 	s->start_ns = model->ev->wall_ns;
 	s->recorder_pid = model->ev->pid;
+	s->recorder_start = model->ev->start;
 	s->main_pid = (uint32_t)mf__num(f, MF_F_PID, 0);
 }
 
@@ -168,12 +170,36 @@ static mf__fold_fn *const folds[MF_EV_MAX] = {
 	[MF_EV_PYTHON] = mf__fold_python,
 };
 
-/* The recorder's own records are about others; it is no process of the run. */
-static bool is_by_recorder(uint16_t type)
+/* What the recorder writes about others; of itself it has nothing to tell. */
+static bool is_about_others(uint16_t type)
 {
-	return type == MF_EV_SESSION || type == MF_EV_SESSION_END ||
-	       type == MF_EV_PROC_REAP || type == MF_EV_PROC_LEFT ||
-	       type == MF_EV_KERNEL;
+	switch (type) {
+	case MF_EV_SESSION:
+	case MF_EV_SESSION_END:
+	case MF_EV_PROC_EXEC:
+	case MF_EV_PROC_WAIT:
+	case MF_EV_PROC_REAP:
+	case MF_EV_PROC_LEFT:
+	case MF_EV_SIGNAL:
+	case MF_EV_PIPE_END:
+	case MF_EV_CAPTURE:
+	case MF_EV_NOTE:
+	case MF_EV_KERNEL:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool is_recorder(const struct mf_model *model, const struct mf_event *ev)
+{
+	if (ev->type == MF_EV_SESSION || ev->type == MF_EV_SESSION_END ||
+	    ev->type == MF_EV_PROC_REAP || ev->type == MF_EV_PROC_LEFT ||
+	    ev->type == MF_EV_KERNEL)
+		return true;
+	return model->session.recorder_pid &&
+	       ev->pid == model->session.recorder_pid &&
+	       ev->start == model->session.recorder_start;
 }
 
 int mf_model_fold(struct mf_model *model, const struct mf_event *ev,
@@ -191,9 +217,10 @@ int mf_model_fold(struct mf_model *model, const struct mf_event *ev,
 	model->journal = journal;
 	model->is_short = false;
 	decode(ev, &f);
-	if (!is_by_recorder(ev->type) &&
-	    (!model->session.recorder_pid ||
-	     ev->pid != model->session.recorder_pid)) {
+	if (is_recorder(model, ev)) {
+		if (!is_about_others(ev->type))
+			return 0;
+	} else {
 		writer = mf__proc_writing(model, ev);
 		if (!writer)
 			return -ENOMEM;
@@ -214,6 +241,12 @@ int mf_model_new(struct mf_model **out)
 		return -ENOMEM;
 	*out = model;
 	return 0;
+}
+
+int mf_model_set_id(struct mf_model *model, struct mf_str id)
+{
+	model->session.id = mf__keep(model, id);
+	return model->session.id.ptr ? 0 : -ENOMEM;
 }
 
 void mf_model_keep_all(struct mf_model *model)

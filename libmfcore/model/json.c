@@ -24,7 +24,7 @@ static void add_str(cJSON *obj, const char *name, struct mf_str s)
 		cJSON_AddNullToObject(obj, name);
 }
 
-static void add_exit(cJSON *obj, const struct mf_exit *x)
+static void add_exit(cJSON *obj, const struct mf_ending *x)
 {
 	cJSON *exit;
 

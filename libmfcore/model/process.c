@@ -231,25 +231,34 @@ void mf__fold_start(struct mf_model *model, struct mf_proc *proc,
 
 /*
  * The process an exec record is about. The caller may be the process itself
- * (fork, then exec), its parent lending its memory (vfork), or its parent
- * after the fact (posix_spawn), when the child may have begun already.
+ * (fork, then exec), its parent lending its memory (vfork), its parent after
+ * the fact (posix_spawn), when the child may have begun already, or the
+ * recorder, which is no process of the run.
  */
 static struct mf_proc *proc_execing(struct mf_model *model,
                                     struct mf_proc *writer,
                                     const struct mf__fields *f)
 {
-	uint64_t pid = mf__num(f, MF_F_PID, writer->pid);
+	uint64_t pid = mf__num(f, MF_F_PID, model->ev->pid);
+	uint64_t ticks = mf__num(f, MF_F_START_TICKS, 0);
+	uint32_t host = model->ev->host;
 	struct mf_proc *proc;
 
-	if (pid == writer->pid || !pid || pid > UINT32_MAX)
+	if (writer && (pid == writer->pid || !pid || pid > UINT32_MAX))
 		return writer;
-	proc = mf__proc_newest(model, writer->host, pid);
-	if (proc && !proc->has_status &&
-	    (proc->parent == writer || proc->birth == MF_BORN_UNSEEN) &&
-	    (!proc->image || !proc->image->is_asked ||
-	     !proc->image->is_started))
-		return proc;
-	proc = mf__proc_add(model, writer->host, (uint32_t)pid, 0);
+	proc = mf__proc_newest(model, host, pid);
+	if (proc && ticks && proc->start_ticks)
+		proc = proc_started(proc, ticks);
+	else if (proc &&
+	         (proc->has_status ||
+	          (proc->parent != writer && proc->birth != MF_BORN_UNSEEN) ||
+	          (proc->image && proc->image->is_asked &&
+	           proc->image->is_started)))
+		proc = NULL; /* the pid's former holder */
+	if (!proc && pid && pid <= UINT32_MAX)
+		proc = mf__proc_add(model, host, (uint32_t)pid, ticks);
+	if (proc && !proc->start_ticks)
+		proc->start_ticks = ticks;
 	return proc;
 }
 
@@ -275,8 +284,10 @@ void mf__fold_exec(struct mf_model *model, struct mf_proc *writer,
 		if (proc->birth == MF_BORN_UNSEEN)
 			proc->birth = MF_BORN_EXEC;
 		if (!proc->ppid)
-			proc->ppid = writer->pid;
+			proc->ppid = model->ev->pid;
 		mf__proc_set_parent(proc, writer);
+		if (!writer && !model->session.main_pid)
+			model->session.main_pid = proc->pid;
 	}
 	if (error) {
 		drop_pending(proc);
@@ -297,8 +308,11 @@ void mf__fold_exec(struct mf_model *model, struct mf_proc *writer,
 	keep_if(model, &image->path, f, MF_F_PATH);
 	keep_if(model, &image->via, f, MF_F_VIA);
 	keep_if(model, &image->blind, f, MF_F_BLIND);
-	if (!image->cwd.ptr && writer->image)
+	if (mf__has(f, MF_F_CWD))
+		keep_if(model, &image->cwd, f, MF_F_CWD);
+	else if (!image->cwd.ptr && writer && writer->image)
 		image->cwd = writer->image->cwd;
+	keep_if(model, &image->exe, f, MF_F_EXE);
 	read_streams(image, f);
 	mf__image_classify(model, proc);
 }
@@ -369,19 +383,18 @@ void mf__fold_exit(struct mf_model *model, struct mf_proc *proc,
  */
 static struct mf_proc *proc_waited(struct mf_model *model,
                                    const struct mf_proc *writer, uint32_t host,
-                                   uint64_t pid)
+                                   uint64_t pid, uint64_t ticks)
 {
 	struct mf_proc *proc = mf__proc_newest(model, host, pid);
 	struct mf_proc *best = NULL;
 	int i;
 
+	if (ticks && proc && proc_started(proc, ticks))
+		return proc_started(proc, ticks);
 	for (i = 0; proc && i < OLDER_MAX; proc = proc->older, i++)
 		if (!proc->has_status &&
 		    (!best || (writer && proc->parent == writer)))
 			best = proc;
-	if (best && writer && best->parent && best->parent != writer &&
-	    best->has_children)
-		return best;
 	if (!best && pid && pid <= UINT32_MAX)
 		best = mf__proc_add(model, host, (uint32_t)pid, 0);
 	return best;
@@ -397,7 +410,8 @@ void mf__fold_wait(struct mf_model *model, struct mf_proc *writer,
 	if (!mf__has(f, MF_F_STATUS) || (status & 0xff) == 0x7f ||
 	    status == 0xffff)
 		return; /* stopped or continued */
-	proc = proc_waited(model, writer, model->ev->host, pid);
+	proc = proc_waited(model, writer, model->ev->host, pid,
+	                   mf__num(f, MF_F_START_TICKS, 0));
 	if (!proc)
 		return;
 	if (writer && proc->birth == MF_BORN_UNSEEN) {

@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "inside.h"
 
@@ -123,23 +122,21 @@ static struct mf_pipe *pipe_meant(struct mf_model *model,
 	return stream ? add_pipe(model, stream, inode) : NULL;
 }
 
-/* Lines that end in `data`; `has_part` carries over from chunk to chunk. */
-static uint64_t count_lines(struct mf_str data, bool *has_part)
+/*
+ * Lines that end in `data`, the empty ones too: such a line ends the worker,
+ * so it is a message all right.
+ */
+static uint64_t count_lines(struct mf_str data)
 {
-	const char *at = data.ptr;
-	const char *end = at + data.len;
 	uint64_t lines = 0;
+	size_t at = 0, end;
 
-	while (at < end) {
-		const char *nl = memchr(at, '\n', (size_t)(end - at));
-
-		if (!nl) {
-			*has_part = true;
+	while (at < data.len) {
+		end = mf_str_find(mf_str_from(data, at), '\n');
+		if (at + end == data.len)
 			break;
-		}
-		lines += *has_part || nl > at; /* not the empty ones */
-		*has_part = false;
-		at = nl + 1;
+		lines++;
+		at += end + 1;
 	}
 	return lines;
 }
@@ -169,7 +166,7 @@ void mf__fold_send(struct mf_model *model, struct mf_proc *writer,
 	}
 	pipe->cut += (uint64_t)result < wanted;
 	pipe->sent_bytes += (uint64_t)result;
-	pipe->sent += count_lines(data, &pipe->has_sent_part);
+	pipe->sent += count_lines(data);
 }
 
 void mf__fold_recv(struct mf_model *model, struct mf_proc *writer,
@@ -189,7 +186,7 @@ void mf__fold_recv(struct mf_model *model, struct mf_proc *writer,
 		return;
 	touch(pipe->stream, model->ev->wall_ns);
 	pipe->received_bytes += (uint64_t)result;
-	pipe->received += count_lines(data, &pipe->has_received_part);
+	pipe->received += count_lines(data);
 }
 
 void mf__fold_pipe_end(struct mf_model *model, struct mf_proc *writer,

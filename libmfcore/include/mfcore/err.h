@@ -19,7 +19,8 @@
 	X(ECORRUPT, 4096, "data does not match its checksum")                  \
 	X(EFORMAT, 4097, "not a file of this kind")                            \
 	X(EVERSION, 4098, "written by an incompatible version")                \
-	X(EAMBIGUOUS, 4099, "more than one fits")
+	X(EAMBIGUOUS, 4099, "more than one fits")                              \
+	X(ENOTHING, 4100, "nothing has that name")
 
 enum mf_errno {
 #define MF_ERR_ENUM(name, value, text) MF_##name = (value),

@@ -159,8 +159,6 @@ struct mf_pipe {
 	int last_errno;   /* of a refused one */
 	uint32_t host;
 	uint32_t generation; /* from 1 */
-	bool has_sent_part;  /* bytes behind the last line end */
-	bool has_received_part;
 	bool is_ended;
 };
 

@@ -144,7 +144,7 @@ enum mf_blame {
 	MF_BLAME_CAUGHT,     /* @catch swallowed it */
 };
 
-struct mf_exit {
+struct mf_ending {
 	bool is_known; /* it ended, and somebody knows how */
 	bool has_code;
 	int code;
@@ -174,7 +174,7 @@ struct mf_node {
 	uint32_t tid;
 	uint64_t start_ns;
 	uint64_t end_ns;
-	struct mf_exit exit;
+	struct mf_ending exit;
 	const struct mf_proc *proc;
 	const struct mf_attempt *fact;  /* of an attempt */
 	const struct mf_stream *stream; /* of a sidecar */
@@ -195,6 +195,7 @@ struct mf_session_facts {
 	uint64_t last_ns; /* latest event */
 	uint64_t events;
 	uint64_t notes;
+	uint64_t recorder_start;
 	uint32_t recorder_pid;
 	uint32_t main_pid;
 	uint32_t status; /* wait status of the command, when has_status */
@@ -207,6 +208,9 @@ struct mf_session_facts {
  */
 MF_MUST_USE int mf_model_new(struct mf_model **out);
 void mf_model_free(struct mf_model *model);
+
+/* The session's id, for the root of the tree. Errors: -ENOMEM. */
+MF_MUST_USE int mf_model_set_id(struct mf_model *model, struct mf_str id);
 
 /* Keep every thread and asyncio task, however many; before the first fold. */
 void mf_model_keep_all(struct mf_model *model);
