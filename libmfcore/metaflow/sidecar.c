@@ -1,5 +1,6 @@
 #include "mfcore/sidecar_wire.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #include "metaflow/pyjson.h"
@@ -47,21 +48,60 @@ static struct mf_str strip(struct mf_str s)
 	return s;
 }
 
+/*
+ * The digit a JSON number equals, 0 when it is none of 1 to 9: it has one
+ * digit that is not 0, and that stands, with the exponent, before the point.
+ */
+static unsigned digit_of(struct mf_str number)
+{
+	struct mf_str power = {NULL, 0};
+	bool is_fraction = false;
+	bool is_less;
+	unsigned digit = 0;
+	uint64_t exponent = 0;
+	int64_t scale = 0;
+	int64_t place = 0;
+
+	for (size_t i = 0; i < number.len; i++) {
+		char c = number.ptr[i];
+
+		if ((c | 32) == 'e') {
+			power = mf_str_from(number, i + 1);
+			break;
+		}
+		if (c == '.') {
+			is_fraction = true;
+			continue;
+		}
+		if (c < '0' || c > '9' || (c != '0' && digit != 0))
+			return 0;
+		place -= is_fraction;
+		scale += !is_fraction && digit != 0;
+		if (c != '0') {
+			digit = (unsigned)(c - '0');
+			scale = place;
+		}
+	}
+	is_less = mf_str_starts(power, "-");
+	if (is_less || mf_str_starts(power, "+"))
+		power = mf_str_from(power, 1);
+	if (power.len > 0 &&
+	    (!mf_str_u64(power, &exponent) || exponent > INT32_MAX))
+		return 0;
+	scale += is_less ? -(int64_t)exponent : (int64_t)exponent;
+	return scale == 0 ? digit : 0;
+}
+
 /* The types compare as Python's numbers do: 3, 3.0 and 30e-1 are the same. */
 static enum mf_sidecar_kind kind_of(struct mf_str type)
 {
-	static const enum mf_sidecar_kind kinds[] = {MF_SIDECAR_INVALID,
-	                                             MF_SIDECAR_MUST_SEND,
-	                                             MF_SIDECAR_BEST_EFFORT,
-	                                             MF_SIDECAR_SHUTDOWN};
+	static const enum mf_sidecar_kind kinds[] = {
+		MF_SIDECAR_UNKNOWN, MF_SIDECAR_INVALID, MF_SIDECAR_MUST_SEND,
+		MF_SIDECAR_BEST_EFFORT, MF_SIDECAR_SHUTDOWN};
+	unsigned digit = mf_str_is(type, "true") ? 1 : digit_of(type);
 
-	if (mf_str_is(type, "true")) /* True == 1 */
-		return MF_SIDECAR_INVALID;
-	if (mf_str_ends(type, ".0"))
-		type.len -= 2;
-	if (type.len == 1 && *type.ptr >= '1' && *type.ptr <= '4')
-		return kinds[*type.ptr - '1'];
-	return MF_SIDECAR_UNKNOWN;
+	return digit < sizeof(kinds) / sizeof(*kinds) ? kinds[digit]
+	                                              : MF_SIDECAR_UNKNOWN;
 }
 
 void mf_sidecar_parse(struct mf_str line, struct mf_sidecar_message *out)

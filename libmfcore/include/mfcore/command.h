@@ -106,7 +106,7 @@ struct mf_command {
 	struct mf_str run_id_file;
 	struct mf_str runner_file; /* --runner-attribute-file */
 
-	/* of dump, spin, card create, exit hook: what it is about */
+	/* of dump, spin, card create, exit hook: as it stands there */
 	struct mf_str pathspec;
 	struct mf_str card_type;
 	struct mf_str card_mode;
