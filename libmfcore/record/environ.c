@@ -37,23 +37,33 @@ static size_t others_len(const char *list)
 	return colon ? (size_t)(colon - list) : SIZE_MAX;
 }
 
+/*
+ * Also out of /proc/self/environ, where the kernel shows the same memory: it
+ * reads as empty entries.
+ */
+static void wipe(char *text)
+{
+	memset(text, 0, strlen(text));
+}
+
 void mf__environ_hide(void)
 {
 	char **to = environ;
 
 	for (char **from = environ; from && *from; from++) {
 		char *entry = *from;
+		size_t len;
 
-		if (is_entry(entry, RECORD))
+		if (is_entry(entry, RECORD)) {
+			wipe(entry);
 			continue;
+		}
 		if (is_entry(entry, PRELOAD)) {
-			char *list = entry + strlen(PRELOAD);
-			size_t len = others_len(list);
-
+			len = others_len(entry + strlen(PRELOAD));
+			wipe(len == SIZE_MAX ? entry
+			                     : entry + strlen(PRELOAD) + len);
 			if (len == SIZE_MAX)
 				continue;
-			if (list[len])
-				list[len] = '\0';
 		}
 		*to++ = entry;
 	}
