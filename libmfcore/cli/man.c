@@ -74,9 +74,9 @@ static void print_cmd(FILE *file, const struct mf_tool *tool,
 		print_option(file, opt);
 	if (!cmd->list)
 		return;
-	fputs(".RS\n", file);
+	fputs(".PP\n", file);
 	print_roff(file, cmd->list_title);
-	fputs(":\n", file);
+	fputs(":\n.RS\n", file);
 	for (const char *const *line = cmd->list(); *line; line++) {
 		fputs(".br\n\\(bu ", file);
 		print_roff(file, *line);
