@@ -331,7 +331,7 @@ def a_preload_that_stands_already_is_kept_and_goes_first():
               if b"LD_PRELOAD=" in e]
     assert entry.removeprefix(b"other\n") == \
         b"LD_PRELOAD=" + str(other).encode(), entry
-    assert b"mfrecord" not in got.stdout, "nothing of ours is seen"
+    assert b"MFCORE_RECORD" not in got.stdout, "nothing of ours is seen"
 
 
 @case
