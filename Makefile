@@ -42,8 +42,8 @@ OBJS    := $(call objs,$(core.dirs) $(cli.dirs) $(TOOLS))
 
 include mk/record.mk
 include mk/tests.mk
-include mk/lint.mk
 include mk/install.mk
+include mk/lint.mk
 
 all: $(CORE) $(CORE_SO) $(CLI) $(RECORD_SO) $(BINS) $(COMPLETIONS)
 
