@@ -100,8 +100,10 @@ void mf_json_time(cJSON *obj, const char *name, uint64_t wall_ns)
 
 static bool is_blank(struct mf_str s)
 {
+	const struct mf_str blanks = MF_STR(" \t\r\n");
+
 	for (size_t i = 0; i < s.len; i++)
-		if (!memchr(" \t\r\n", s.ptr[i], 4))
+		if (mf_str_find(blanks, s.ptr[i]) == blanks.len)
 			return false;
 	return true;
 }

@@ -36,16 +36,21 @@ static bool is_invisible(uint32_t cp)
 	return false;
 }
 
+/* How long a sequence its first byte begins; 0 where none may begin so. */
+static size_t sequence_len(unsigned char lead)
+{
+	if (lead < 0x80)
+		return 1;
+	if (lead < 0xc2 || lead > 0xf4)
+		return 0;
+	return lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+}
+
 size_t mf__utf8_next(struct mf_str s, size_t at, uint32_t *cp)
 {
 	static const uint32_t smallest[5] = {0, 0, 0x80, 0x800, 0x10000};
 	unsigned char lead = (unsigned char)s.ptr[at];
-	size_t len = lead < 0x80   ? 1
-	             : lead < 0xc2 ? 0
-	             : lead < 0xe0 ? 2
-	             : lead < 0xf0 ? 3
-	             : lead < 0xf5 ? 4
-	                           : 0;
+	size_t len = sequence_len(lead);
 	uint32_t value = len > 1 ? lead & (0x7fU >> len) : lead;
 
 	if (len == 0 || len > s.len - at)

@@ -5,7 +5,9 @@
 
 static size_t skip_space(struct mf_str s, size_t at)
 {
-	while (at < s.len && memchr(" \t\n\r", s.ptr[at], 4))
+	const struct mf_str blanks = MF_STR(" \t\n\r");
+
+	while (at < s.len && mf_str_find(blanks, s.ptr[at]) < blanks.len)
 		at++;
 	return at;
 }
@@ -18,6 +20,8 @@ static bool is_hex(char c)
 /* The skip functions return the offset behind what they skip, 0 when bad. */
 static size_t skip_string(struct mf_str s, size_t at)
 {
+	const struct mf_str escapes = MF_STR("\"\\/bfnrtu");
+
 	if (at >= s.len || s.ptr[at++] != '"')
 		return 0;
 	while (at < s.len && s.ptr[at] != '"') {
@@ -25,7 +29,8 @@ static size_t skip_string(struct mf_str s, size_t at)
 			return 0;
 		if (s.ptr[at++] != '\\')
 			continue;
-		if (at >= s.len || !memchr("\"\\/bfnrtu", s.ptr[at], 9))
+		if (at >= s.len ||
+		    mf_str_find(escapes, s.ptr[at]) == escapes.len)
 			return 0;
 		if (s.ptr[at++] != 'u')
 			continue;
@@ -136,32 +141,34 @@ static size_t skip_after(struct mf_str s, size_t at, struct nest *nest)
 	return at;
 }
 
+/* Behind a '{' or '[' at `at`: an end already, or before the first value. */
+static size_t skip_opening(struct mf_str s, size_t at, struct nest *nest)
+{
+	bool is_object = s.ptr[at] == '{';
+
+	push(nest, is_object);
+	at = skip_space(s, at + 1);
+	if (at < s.len && s.ptr[at] == (is_object ? '}' : ']'))
+		return skip_after(s, at, nest);
+	return is_object ? skip_name(s, at) : at;
+}
+
 /* Skip the value at `at`, without recursion. */
 static enum mf__pyjson skip_value(struct mf_str s, size_t at, size_t *end)
 {
 	struct nest nest = {.depth = 0};
 
 	do {
-		bool is_object;
-		size_t inner;
-
 		at = skip_space(s, at);
 		if (at >= s.len)
 			return MF__PYJSON_BAD;
-		if (s.ptr[at] != '{' && s.ptr[at] != '[') {
-			at = skip_scalar(s, at);
-			at = at ? skip_after(s, at, &nest) : 0;
-		} else {
-			is_object = s.ptr[at] == '{';
+		if (s.ptr[at] == '{' || s.ptr[at] == '[') {
 			if (nest.depth == MF__PYJSON_DEPTH)
 				return MF__PYJSON_DEEP;
-			push(&nest, is_object);
-			inner = skip_space(s, at + 1);
-			if (inner < s.len &&
-			    s.ptr[inner] == (is_object ? '}' : ']'))
-				at = skip_after(s, inner, &nest);
-			else
-				at = is_object ? skip_name(s, inner) : inner;
+			at = skip_opening(s, at, &nest);
+		} else {
+			at = skip_scalar(s, at);
+			at = at ? skip_after(s, at, &nest) : 0;
 		}
 		if (at == 0)
 			return MF__PYJSON_BAD;

@@ -1,7 +1,6 @@
 #include "mfcore/s3op_wire.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "mfcore/err.h"
 #include "mfcore/json.h"

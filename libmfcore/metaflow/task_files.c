@@ -1,7 +1,6 @@
 #include "mfcore/task_files.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "mfcore/json.h"
 
@@ -73,12 +72,12 @@ static bool get_whole(const cJSON *item, int64_t *out)
 static int index_info(struct mf_task_data *data)
 {
 	const cJSON *info = member(data->doc, "info");
-	const cJSON *item;
+	cJSON *item;
 
 	cJSON_ArrayForEach(item, info)
 	{
 		uint64_t hash = mf_map_hash(mf_str(item->string));
-		int rc = mf_map_put(&data->info, hash, (void *)(uintptr_t)item);
+		int rc = mf_map_put(&data->info, hash, item);
 
 		if (rc < 0)
 			return rc;
@@ -121,8 +120,10 @@ int mf_task_data_parse(struct mf_str json, struct mf_task_data *out,
 
 static bool is_key(struct mf_str key)
 {
+	const struct mf_str digits = MF_STR("0123456789abcdef");
+
 	for (size_t i = 0; i < key.len; i++)
-		if (!memchr("0123456789abcdef", key.ptr[i], 16))
+		if (mf_str_find(digits, key.ptr[i]) == digits.len)
 			return false;
 	return key.len == KEY_LEN;
 }

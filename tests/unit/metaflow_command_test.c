@@ -1,5 +1,6 @@
 #include "support/test.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "mfcore/command.h"
@@ -216,7 +217,7 @@ TEST(interpreter_flags_are_stepped_over)
 	for (size_t i = 0; i < sizeof(heads) / sizeof(*heads); i++) {
 		char line[256];
 
-		strcpy(stpcpy(line, heads[i]), tail);
+		snprintf(line, sizeof(line), "%s%s", heads[i], tail);
 		assert_int_equal(classify(line, &cmd), MF_CMD_STEP);
 		assert_str(cmd.file, "f.py");
 		assert_str(cmd.run_id, "1");
@@ -255,8 +256,8 @@ TEST(wrappers_are_stepped_over)
 	for (size_t i = 0; i < sizeof(heads) / sizeof(*heads); i++) {
 		char line[256];
 
-		strcpy(stpcpy(line, heads[i]),
-		       " python -u f.py step s --run-id 1 --task-id 2");
+		snprintf(line, sizeof(line), "%s%s", heads[i],
+		         " python -u f.py step s --run-id 1 --task-id 2");
 		if (classify(line, &cmd) != MF_CMD_STEP)
 			fail_msg("'%s' hides a step", line);
 		assert_str(cmd.file, "f.py");
