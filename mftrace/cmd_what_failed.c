@@ -1,0 +1,392 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "commands.h"
+#include "mfcli/out.h"
+#include "mfcli/view.h"
+#include "mfcore/command.h"
+#include "mfcore/json.h"
+#include "mfcore/shell_line.h"
+#include "mfcore/text.h"
+#include "tree_print.h"
+
+enum {
+	LINES_MAX = 10, /* last lines that are quoted */
+	BELOW_MAX = 8,  /* failures below one that are named */
+};
+
+struct what_failed_opts {
+	const char *session;
+	bool json;
+};
+
+/* What is printed, in this order; the first two are failures. */
+enum part {
+	PART_FIRST,
+	PART_ALSO,
+	PART_COLLATERAL,
+	PART_NO_FAILURE
+};
+
+static bool is_bad(const struct mf_node *node)
+{
+	return node->state == MF_STATE_FAILED || node->state == MF_STATE_KILLED;
+}
+
+/* Which part a node belongs to; false: none, it is told with another. */
+static bool part_of(const struct mf_node *node, enum part *part)
+{
+	if (node->kind == MF_NODE_TASK) /* its attempts tell */
+		return false;
+	switch (node->blame) {
+	case MF_BLAME_FIRST:
+		*part = PART_FIRST;
+		return true;
+	case MF_BLAME_ALSO:
+		*part = PART_ALSO;
+		return true;
+	case MF_BLAME_COLLATERAL:
+		*part = PART_COLLATERAL;
+		return true;
+	case MF_BLAME_RETRIED:
+	case MF_BLAME_CAUGHT:
+		*part = PART_NO_FAILURE;
+		return true;
+	case MF_BLAME_NONE:
+		break;
+	}
+	*part = PART_NO_FAILURE;
+	return is_bad(node) &&
+	       (node->kind == MF_NODE_SIDECAR || node->kind == MF_NODE_S3OP ||
+	        node->kind == MF_NODE_WORKER);
+}
+
+/* The last lines of a stream, as many as are quoted. */
+static struct mf_str last_lines(struct mf_str tail)
+{
+	size_t at = tail.len, n = 0;
+
+	while (at && (tail.ptr[at - 1] == '\n' || tail.ptr[at - 1] == ' '))
+		at--;
+	tail.len = at;
+	while (at && n < LINES_MAX)
+		if (tail.ptr[--at] == '\n' && ++n == LINES_MAX)
+			return mf_str_from(tail, at + 1);
+	return tail;
+}
+
+static struct mf_str output_of(const struct mf_view *view,
+                               const struct mf_node *node, int stream)
+{
+	if (!node->proc)
+		return (struct mf_str){0};
+	return last_lines(mf_model_tail(view->model, node->proc, stream));
+}
+
+/* Failures of commands below, which may be why: not what git was asked. */
+static bool is_cause_below(const struct mf_node *node)
+{
+	const struct mf_proc *p = node->proc;
+
+	return is_bad(node) && p && p->n_images + p->failed_errno > 0 &&
+	       node->kind != MF_NODE_PROCESS && node->kind != MF_NODE_RUN &&
+	       node->kind != MF_NODE_ATTEMPT &&
+	       !(p->image && p->image->command &&
+	         p->image->command->kind == MF_CMD_GIT);
+}
+
+static bool is_fork_below(const struct mf_node *node)
+{
+	return is_bad(node) &&
+	       (node->kind == MF_NODE_FORK || node->kind == MF_NODE_WORKER);
+}
+
+static const struct mf_node *next_below(const struct mf_node *top,
+                                        const struct mf_node *at)
+{
+	/* a run's tasks speak for themselves */
+	if (top->kind == MF_NODE_RUN)
+		return NULL;
+	while ((at = mf_node_walk(top, at)) != NULL)
+		if (is_cause_below(at) || is_fork_below(at))
+			return at;
+	return NULL;
+}
+
+/* ---- for a person ---- */
+
+static void put_lines(struct mf_buf *buf, const char *title, struct mf_str s)
+{
+	if (!s.len)
+		return;
+	mf_buf_printf(buf, "    %s\n", title);
+	while (s.len) {
+		mf_buf_puts(buf, "      ");
+		mf_text_terminal(buf, mf_str_cut(&s, '\n'));
+		mf_buf_putc(buf, '\n');
+	}
+}
+
+static void put_below(struct mf_buf *buf, const struct mf_node *node)
+{
+	const struct mf_node *at = node;
+	size_t n = 0;
+
+	while ((at = next_below(node, at)) != NULL && n++ < BELOW_MAX) {
+		mf_buf_puts(buf, n == 1 ? "    below it failed\n" : "");
+		mf_buf_puts(buf, "      ");
+		mf_text_terminal(buf, at->name);
+		mf_buf_printf(buf, " (pid %u): ", at->pid);
+		mf_text_terminal(buf, at->exit.text.len
+		                              ? at->exit.text
+		                              : mf_str("exit status not 0"));
+		mf_buf_putc(buf, '\n');
+	}
+}
+
+static void put_command(struct mf_buf *buf, const struct mf_view *view,
+                        const struct mf_node *node)
+{
+	struct mf_buf left_out = {0};
+	size_t at = buf->len;
+
+	if (!node->proc || !node->proc->image || !node->proc->n_images)
+		return;
+	mf_buf_puts(buf, "    run it again\n      ");
+	if (mf_shell_line(view->model, node->proc->image, buf, &left_out))
+		mf_buf_putc(buf, '\n');
+	else
+		buf->len = at;
+	if (left_out.len) {
+		mf_buf_puts(buf, "      # left out, being secret: ");
+		mf_buf_str(buf, mf_buf_view(&left_out));
+		mf_buf_putc(buf, '\n');
+	}
+	mf_buf_clear(&left_out);
+}
+
+static const char *part_word(const struct mf_node *node, enum part part)
+{
+	static const char *const words[] = {
+		[PART_FIRST] = "FIRST FAILURE",
+		[PART_ALSO] = "also failed",
+		[PART_COLLATERAL] = "collateral",
+	};
+
+	if (part != PART_NO_FAILURE)
+		return words[part];
+	if (node->blame == MF_BLAME_RETRIED)
+		return "retried";
+	if (node->blame == MF_BLAME_CAUGHT)
+		return "caught";
+	return "ended badly";
+}
+
+static void put_name(struct mf_buf *buf, const struct mf_node *node)
+{
+	if (node->kind == MF_NODE_ATTEMPT || node->kind == MF_NODE_RUN)
+		mf_text_terminal(buf, node->id);
+	else
+		mf_text_terminal(buf, node->name);
+	if (node->pid)
+		mf_buf_printf(buf, " (pid %u)", node->pid);
+}
+
+static void put_item(struct mf_buf *buf, const struct mf_view *view,
+                     const struct mf_node *node, enum part part,
+                     const struct mf_out *out)
+{
+	enum mf_style style = part == PART_FIRST  ? MF_STYLE_BAD
+	                      : part == PART_ALSO ? MF_STYLE_WARN
+	                                          : MF_STYLE_FAINT;
+	bool is_brief = part == PART_COLLATERAL || part == PART_NO_FAILURE;
+
+	mf_buf_puts(buf, mf_style_begin(out, style));
+	mf_buf_puts(buf, part_word(node, part));
+	mf_buf_puts(buf, mf_style_end(out, style));
+	mf_buf_puts(buf, "  ");
+	put_name(buf, node);
+	mf_buf_puts(buf, is_brief ? ": " : "\n    ");
+	if (node->exit.text.len)
+		mf_text_terminal(buf, node->exit.text);
+	else if (node->exit.has_code)
+		mf_buf_printf(buf, "exit status %d", node->exit.code);
+	mf_buf_putc(buf, '\n');
+	if (node->note.len) {
+		mf_buf_puts(buf, "    but: ");
+		mf_text_terminal(buf, node->note);
+		mf_buf_putc(buf, '\n');
+	}
+	if (is_brief)
+		return;
+	mf_buf_puts(buf, "    at ");
+	mf_text_clock(buf, node->end_ns);
+	if (node->end_ns > node->start_ns) {
+		mf_buf_puts(buf, ", after ");
+		mf_text_duration(buf, node->end_ns - node->start_ns);
+	}
+	mf_buf_putc(buf, '\n');
+	put_below(buf, node);
+	if (output_of(view, node, 2).len)
+		put_lines(buf, "last lines of standard error",
+		          output_of(view, node, 2));
+	else
+		put_lines(buf, "last lines of standard output",
+		          output_of(view, node, 1));
+	if (node->kind != MF_NODE_RUN || !node->first)
+		put_command(buf, view, node);
+}
+
+static int print_text(const struct mf_view *view, const struct mf_node *top,
+                      size_t failures, struct mf_err *err)
+{
+	struct mf_out out = mf_out_stdout();
+	const struct mf_node *node;
+	struct mf_buf buf = {0};
+	enum part want, part;
+
+	if (!failures) {
+		mf_buf_puts(&buf, top->state == MF_STATE_RUNNING
+		                          ? "nothing has failed so far in "
+		                          : "nothing failed in ");
+		mf_text_terminal(&buf, top->id);
+		mf_buf_putc(&buf, '\n');
+	}
+	for (want = PART_FIRST; want <= PART_NO_FAILURE; want++)
+		for (node = top; node; node = mf_node_walk(top, node))
+			if (part_of(node, &part) && part == want)
+				put_item(&buf, view, node, part, &out);
+	if (!mf_buf_ok(&buf)) {
+		mf_buf_clear(&buf);
+		return mf_fail(err, -ENOMEM, "cannot print");
+	}
+	fwrite(buf.ptr, 1, buf.len, out.file);
+	mf_buf_clear(&buf);
+	return 0;
+}
+
+/* ---- as JSON ---- */
+
+static void add_lines(cJSON *obj, const char *name, struct mf_str s)
+{
+	cJSON *arr = cJSON_AddArrayToObject(obj, name);
+
+	while (s.len)
+		mf_json_push_str(arr, mf_str_cut(&s, '\n'));
+}
+
+/* A node's own document, without what is below it. */
+static cJSON *node_alone(const struct mf_node *node)
+{
+	struct mf_node alone = *node;
+	cJSON *obj;
+
+	alone.first = NULL;
+	alone.last = NULL;
+	obj = mf_node_json(&alone);
+	cJSON_DeleteItemFromObjectCaseSensitive(obj, "children");
+	return obj;
+}
+
+static cJSON *item_json(const struct mf_view *view, const struct mf_node *node,
+                        enum part part)
+{
+	static const char *const words[] = {
+		[PART_FIRST] = "first",
+		[PART_ALSO] = "also",
+		[PART_COLLATERAL] = "collateral",
+		[PART_NO_FAILURE] = "no-failure",
+	};
+	struct mf_buf line = {0}, left_out = {0};
+	const struct mf_node *at = node;
+	cJSON *obj = node_alone(node);
+	cJSON *below;
+
+	mf_json_str(obj, "part", mf_str(words[part]));
+	add_lines(obj, "last_stderr", output_of(view, node, 2));
+	add_lines(obj, "last_stdout", output_of(view, node, 1));
+	below = cJSON_AddArrayToObject(obj, "below");
+	while ((at = next_below(node, at)) != NULL)
+		cJSON_AddItemToArray(below, node_alone(at));
+	if (node->proc && node->proc->image && node->proc->n_images &&
+	    mf_shell_line(view->model, node->proc->image, &line, &left_out))
+		mf_json_str(obj, "again", mf_buf_view(&line));
+	mf_buf_clear(&line);
+	mf_buf_clear(&left_out);
+	return obj;
+}
+
+static int print_document(const struct mf_view *view, const struct mf_node *top,
+                          size_t failures, struct mf_err *err)
+{
+	cJSON *doc = mf_json_document("mftrace", "what-failed");
+	const struct mf_node *node;
+	enum part want, part;
+	cJSON *arr;
+
+	mf_json_str(doc, "session", mf_str(view->session.id));
+	mf_json_str(doc, "of", top->id);
+	mf_json_u64(doc, "failed", failures);
+	arr = cJSON_AddArrayToObject(doc, "failures");
+	for (want = PART_FIRST; arr && want <= PART_NO_FAILURE; want++)
+		for (node = top; node; node = mf_node_walk(top, node))
+			if (part_of(node, &part) && part == want)
+				cJSON_AddItemToArray(arr, item_json(view, node,
+				                                    part));
+	return mf_json_print(doc, err);
+}
+
+static int what_failed_run(const struct mf_args *args, struct mf_err *err)
+{
+	const struct what_failed_opts *opts = args->opts;
+	const struct mf_node *top, *node;
+	size_t failures = 0;
+	struct mf_view view;
+	enum part part;
+	int rc;
+
+	rc = mf_view_load(&view, opts->session, NULL, err);
+	top = view.root;
+	if (rc == 0 && args->argc)
+		rc = mf_view_run(&view, args->argv[0], &top, err);
+	if (rc < 0)
+		goto out;
+	for (node = top; node; node = mf_node_walk(top, node))
+		failures += part_of(node, &part) && part != PART_NO_FAILURE;
+	rc = opts->json ? print_document(&view, top, failures, err)
+	                : print_text(&view, top, failures, err);
+	if (rc == 0 && failures)
+		rc = MF_EXIT_NO;
+
+out:
+	mf_view_close(&view);
+	return rc;
+}
+
+static const struct mf_opt what_failed_options[] = {
+	MF_OPT_STRING('s', "session", "SESSION",
+                      "a session's id, a prefix of it, or its directory",
+                      struct what_failed_opts, session),
+	MF_OPT_BOOL(0, "json", "print JSON", struct what_failed_opts, json),
+	MF_OPT_END,
+};
+
+const struct mf_cmd cmd_what_failed = {
+	.name = "what-failed",
+	.operands = "[RUN]",
+	.summary = "tell what failed first, why, and what came of it",
+	.details =
+		"The first failure of each run comes first: its cause in "
+		"words, what failed below it, its last lines, the command that "
+		"runs it again. What failed by itself later and what ended "
+		"only because of it (collateral) follow, and what ended badly "
+		"without failing the run: attempts that were retried, failures "
+		"that @catch swallowed, sidecars and S3 operations.\n\n"
+		"The exit status is 3 when there are failures, 0 when there "
+		"are none. Without RUN, everything of the session.",
+	.max_operands = 1,
+	.options = what_failed_options,
+	.options_size = sizeof(struct what_failed_opts),
+	.run = what_failed_run,
+};
