@@ -3,14 +3,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "mfcore/buf.h"
 
 #define LINK_TEMPLATE "/tmp/mfcore-XXXXXX"
 #define LINK_NAME "/libmfrecord.so"
-#define DEFAULT_PATH "/bin:/usr/bin"
 
 static char *take(struct mf_buf *buf)
 {
@@ -161,34 +159,4 @@ void mf__environ_free(char **environ)
 	free(environ[last_of(environ, MF__ENV_PRELOAD)]);
 	free(environ[last_of(environ, MF__ENV_RECORD)]);
 	free(environ);
-}
-
-static bool is_program(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
-	       access(path, X_OK) == 0;
-}
-
-char *mf__program_find(const char *file, char *const *environ)
-{
-	const char *value = mf__environ_get(environ, "PATH");
-	struct mf_str rest = mf_str(value ? value : DEFAULT_PATH);
-
-	if (strchr(file, '/'))
-		return is_program(file) ? strdup(file) : NULL;
-	while (rest.ptr) {
-		struct mf_str dir = mf_str_cut(&rest, ':');
-		struct mf_buf buf = {0};
-		char *path;
-
-		mf_buf_str(&buf, dir.len ? dir : MF_STR("."));
-		mf_buf_printf(&buf, "/%s", file);
-		path = take(&buf);
-		if (path && is_program(path))
-			return path;
-		free(path);
-	}
-	return NULL;
 }

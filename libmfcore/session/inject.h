@@ -42,7 +42,4 @@ void mf__environ_free(char **environ);
 /* The value of a variable, borrowed, or NULL. */
 const char *mf__environ_get(char *const *environ, const char *name);
 
-/* The file execvp(3) would execute, or NULL. Free it. */
-char *mf__program_find(const char *file, char *const *environ);
-
 #endif /* MF_SESSION_INJECT_H */

@@ -148,19 +148,20 @@ static void add_process(struct mf__note *note, pid_t pid, uint64_t start_ticks)
 		mf__note_u64(note, MF_F_START_TICKS, start_ticks);
 }
 
-void mf__story_exec(struct mf__story *story, pid_t pid, char *const *argv,
-                    const char *exe, int error)
+void mf__story_exec(struct mf__story *story, pid_t pid,
+                    const struct mf__story_exec *exec)
 {
 	struct mf__note note = {0};
 
 	add_process(&note, pid, mf__proc_start(pid));
 	mf__note_u64(&note, MF_F_PPID, (uint64_t)getpid());
 	mf__note_text(&note, MF_F_VIA, "execvp");
-	mf__note_text(&note, MF_F_EXE, exe);
-	if (error)
-		mf__note_u64(&note, MF_F_ERRNO, (uint64_t)error);
+	mf__note_text(&note, MF_F_EXE, exec->exe);
+	mf__note_text(&note, MF_F_BLIND, exec->blind);
+	if (exec->error)
+		mf__note_u64(&note, MF_F_ERRNO, (uint64_t)exec->error);
 	add_cwd(&note);
-	add_argv(&note, argv, story->env_allow);
+	add_argv(&note, exec->argv, story->env_allow);
 	commit(story, &note, MF_EV_PROC_EXEC);
 }
 

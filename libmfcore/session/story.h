@@ -29,9 +29,16 @@ void mf__story_host(char host[MF__HOST_MAX], char boot_id[MF__BOOT_ID_MAX]);
 void mf__story_session(struct mf__story *story,
                        const struct mf_supervise_options *options);
 
-/* The command `pid` is about to execute `exe`, or could not. */
-void mf__story_exec(struct mf__story *story, pid_t pid, char *const *argv,
-                    const char *exe, int error);
+struct mf__story_exec {
+	char *const *argv;
+	const char *exe;   /* the file, or NULL */
+	const char *blind; /* why it will record nothing itself, or NULL */
+	int error;         /* why it was not executed, or 0 */
+};
+
+/* The command, process `pid`, is about to be executed, or was not. */
+void mf__story_exec(struct mf__story *story, pid_t pid,
+                    const struct mf__story_exec *exec);
 
 /* A status was taken, of the command (WAIT) or of an orphan (REAP). */
 void mf__story_status(struct mf__story *story, enum mf_event_type type,

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +32,8 @@ struct recorder {
 	struct mf__spawned child;
 	sigset_t early; /* signals that came when there was no child yet */
 	char **environ;
-	char *exe;
+	char exe[PATH_MAX]; /* what the command's name leads to, or "" */
+	enum mf_target target;
 	int live_fd;
 	bool has_limit;
 	bool has_signals;
@@ -106,7 +108,6 @@ static int open_journal(struct recorder *recorder, struct mf_err *err)
 	                                     recorder->preload.path, path);
 	if (!recorder->environ)
 		return mf_fail(err, -ENOMEM, "out of memory");
-	recorder->exe = mf__program_find(options->argv[0], options->environ);
 	return 0;
 }
 
@@ -124,11 +125,18 @@ static int take_signals(struct recorder *recorder, struct mf_err *err)
 	return 0;
 }
 
-/* Whether the recorder may be loaded into the program. */
-static bool is_injectable(const struct recorder *recorder)
+/* What the command is, and whether the recorder may be loaded into it. */
+static void inspect(struct recorder *recorder)
 {
-	return recorder->exe &&
-	       mf__target_takes_injection(mf__target_inspect(recorder->exe));
+	const struct mf_supervise_options *options = recorder->options;
+
+	recorder->target = MF_TARGET_MISSING;
+	if (mf__target_search(options->argv[0],
+	                      mf__environ_get(options->environ, "PATH"),
+	                      recorder->exe, sizeof(recorder->exe)))
+		recorder->target = mf__target_inspect(recorder->exe);
+	else
+		recorder->exe[0] = '\0';
 }
 
 static int hold_child(struct recorder *recorder, struct mf_err *err)
@@ -136,13 +144,15 @@ static int hold_child(struct recorder *recorder, struct mf_err *err)
 	const struct mf_supervise_options *options = recorder->options;
 	struct mf__spawn what = {
 		.argv = options->argv,
-		.environ = is_injectable(recorder) ? recorder->environ
-	                                           : options->environ,
 		.signals = &recorder->signals,
 		.file_size = recorder->has_limit ? &recorder->file_size : NULL,
 	};
 	int rc;
 
+	inspect(recorder);
+	what.environ = mf__target_takes_injection(recorder->target)
+	                       ? recorder->environ
+	                       : options->environ;
 	sigpending(&recorder->early);
 	rc = mf__spawn_hold(&recorder->child, &what);
 	return rc < 0 ? mf_fail(err, rc, "cannot start a process") : 0;
@@ -182,7 +192,6 @@ static void tear_down(struct recorder *recorder, size_t left)
 	mf__environ_free(recorder->environ);
 	mf__preload_clear(&recorder->preload, left > 0);
 	mf__inherited_clear(&recorder->inherited);
-	free(recorder->exe);
 	if (recorder->live_fd >= 0)
 		close(recorder->live_fd);
 	if (recorder->is_reaper)
@@ -209,18 +218,22 @@ static void run(struct recorder *recorder, struct mf_supervised *out)
 	const struct mf_supervise_options *options = recorder->options;
 	struct mf__watch *watch = &recorder->watch;
 	struct mf_supervised how = {0};
+	struct mf__story_exec exec = {
+		.argv = options->argv,
+		.exe = recorder->exe[0] ? recorder->exe : NULL,
+		.blind = mf__target_blind(recorder->target),
+	};
 	int rc;
 
 	watch->child = recorder->child.pid;
-	mf__story_exec(&recorder->story, watch->child, options->argv,
-	               recorder->exe, 0);
+	mf__story_exec(&recorder->story, watch->child, &exec);
 	pass_on_early(recorder);
 	rc = mf__spawn_release(&recorder->child);
 	mf__inherited_let_go(&recorder->inherited, options->is_quiet);
 	if (rc < 0) {
 		how.exec_errno = -rc;
-		mf__story_exec(&recorder->story, watch->child, options->argv,
-		               recorder->exe, -rc);
+		exec.error = -rc;
+		mf__story_exec(&recorder->story, watch->child, &exec);
 	}
 	mf__watch_command(watch);
 	how.wait_status = watch->child_status;

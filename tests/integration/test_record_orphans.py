@@ -108,7 +108,7 @@ if os.fork() == 0:
         os._exit(0)
     os.execvp('sleep', ['sleep', '31'])
 """],
-        "stopped": ["sh", "-c", "sleep 31 & kill -STOP $!; sleep 0.2"],
+        "stopped": ["sh", "-c", "sleep 31 & sleep 0.1; kill -STOP $!; sleep 0.1"],
     }
     for name, command in ways.items():
         got, took = timed(*command)
