@@ -177,25 +177,38 @@ static bool has_text(struct mf_str in, const char *what)
 	return in.len && mf_str_search(in, s) < in.len;
 }
 
-/* The last line with something in it, at most LINE_MAX_LEN bytes. */
-static struct mf_str last_line(struct mf_str tail)
+static struct mf_str trim(struct mf_str s)
+{
+	while (s.len && (s.ptr[0] == ' ' || s.ptr[0] == '\t'))
+		s = mf_str_from(s, 1);
+	while (s.len && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\r'))
+		s.len--;
+	return s;
+}
+
+/* The last line with something in it, and with `text` in it. */
+static struct mf_str last_line(struct mf_str tail, const char *text)
 {
 	struct mf_str line = {0}, rest = tail;
 
 	while (rest.len) {
-		struct mf_str one = mf_str_cut(&rest, '\n');
+		struct mf_str one = trim(mf_str_cut(&rest, '\n'));
 
-		while (one.len && (one.ptr[0] == ' ' || one.ptr[0] == '\t'))
-			one = mf_str_from(one, 1);
-		while (one.len && (one.ptr[one.len - 1] == ' ' ||
-		                   one.ptr[one.len - 1] == '\r'))
-			one.len--;
-		if (one.len)
+		if (one.len && (!*text || has_text(one, text)))
 			line = one;
 	}
-	if (line.len > LINE_MAX_LEN)
-		line.len = LINE_MAX_LEN;
 	return line;
+}
+
+/* A line as it is quoted: cut, and said to be, where it is long. */
+static struct mf_str quote(struct mf_model *model, struct mf_str line)
+{
+	if (line.len <= LINE_MAX_LEN)
+		return line;
+	line.len = LINE_MAX_LEN;
+	while (line.len && ((unsigned char)line.ptr[line.len] & 0xc0) == 0x80)
+		line.len--; /* not in the middle of a character */
+	return mf__tree_printf(model, "%.*s...", (int)line.len, line.ptr);
 }
 
 /* What an exit code says by itself; NULL when only that it failed. */
@@ -211,9 +224,14 @@ static void explain_code(struct mf_model *model, struct mf_node *node, int code,
 {
 	enum mf_exit_hint hint = mf_metaflow_exit_hint(tail);
 	const char *meaning = code_meaning(node, code);
-	struct mf_str line = last_line(tail);
+	struct mf_str line = {0};
 	struct mf_ending *x = &node->exit;
 
+	if (hint == MF_HINT_TIMEOUT) /* a stack follows its line */
+		line = last_line(tail, " timed out after ");
+	if (!line.len)
+		line = last_line(tail, "");
+	line = quote(model, line);
 	if (hint == MF_HINT_TIMEOUT)
 		x->cause = MF_CAUSE_TIMEOUT;
 	if (hint == MF_HINT_TIMEOUT || hint == MF_HINT_NO_INPUT ||

@@ -143,6 +143,8 @@ struct mf_task *mf__task_of(struct mf_model *model, struct mf_run *run,
 struct mf_attempt *mf__attempt_of(struct mf_model *model, struct mf_task *task,
                                   uint64_t number);
 void mf__image_classify(struct mf_model *model, struct mf_proc *proc);
+/* A task whose interpreter could not be executed is that task all the same. */
+void mf__failed_exec_classify(struct mf_model *model, struct mf_proc *proc);
 
 /* Text that lives as long as the latest tree. */
 struct mf_str mf__tree_printf(struct mf_model *model, const char *fmt, ...)

@@ -294,6 +294,7 @@ void mf__fold_exec(struct mf_model *model, struct mf_proc *writer,
 		proc->failed_errno = error;
 		proc->failed_path = mf__keep_field(model, f, MF_F_PATH);
 		keep_if(model, &proc->failed_argv, f, MF_F_ARGV);
+		mf__failed_exec_classify(model, proc);
 		return;
 	}
 	proc->failed_errno = 0;

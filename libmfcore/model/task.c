@@ -212,17 +212,27 @@ static size_t split_argv(struct mf_str list, struct mf_str *argv, size_t max)
 
 static const struct mf_command other = {.kind = MF_CMD_OTHER};
 
-void mf__image_classify(struct mf_model *model, struct mf_proc *proc)
+static void classify(struct mf_str list, struct mf_command *cmd)
 {
 	struct mf_str argv[ARGV_MAX];
+
+	mf_command_classify(argv, split_argv(list, argv, ARGV_MAX), cmd);
+}
+
+static bool is_task(const struct mf_command *cmd)
+{
+	return cmd->kind == MF_CMD_STEP || cmd->kind == MF_CMD_SPIN_STEP ||
+	       cmd->kind == MF_CMD_REMOTE_STEP;
+}
+
+void mf__image_classify(struct mf_model *model, struct mf_proc *proc)
+{
 	struct mf_image *image = proc->image;
 	struct mf_command cmd, *kept;
-	size_t argc;
 
 	if (!image || !image->argv.len)
 		return;
-	argc = split_argv(image->argv, argv, ARGV_MAX);
-	mf_command_classify(argv, argc, &cmd);
+	classify(image->argv, &cmd);
 	image->command = &other;
 	if (cmd.kind == MF_CMD_OTHER)
 		return;
@@ -232,9 +242,19 @@ void mf__image_classify(struct mf_model *model, struct mf_proc *proc)
 		return;
 	*kept = cmd;
 	image->command = kept;
-	if (cmd.kind == MF_CMD_STEP || cmd.kind == MF_CMD_SPIN_STEP ||
-	    cmd.kind == MF_CMD_REMOTE_STEP)
+	if (is_task(&cmd))
 		join_attempt(model, proc, kept);
+}
+
+void mf__failed_exec_classify(struct mf_model *model, struct mf_proc *proc)
+{
+	struct mf_command cmd;
+
+	if (proc->n_images || proc->attempt || !proc->failed_argv.len)
+		return;
+	classify(proc->failed_argv, &cmd);
+	if (is_task(&cmd))
+		join_attempt(model, proc, &cmd);
 }
 
 /* Entries of a control file: its lines, also one without an end. */

@@ -253,6 +253,35 @@ TEST(a_failed_exec_says_what_and_why)
 	life_end(&l);
 }
 
+TEST(a_task_that_could_not_be_executed_is_that_task)
+{
+	struct life l;
+	const struct mf_node *node;
+
+	life_begin(&l);
+	life_start(&l, 0.1, 100, LIFE_RECORDER, LIFE_SCHEDULER);
+	life_by(&l, MF_EV_PROC_EXEC, 0.2, 100);
+	events_u64(&l.e, MF_F_PID, 600);
+	events_str(&l.e, MF_F_PATH, "/gone/python3");
+	events_words(&l.e, MF_F_ARGV,
+	             "/gone/python3 hello.py --quiet step train --run-id 1795 "
+	             "--task-id 7 --retry-count 0");
+	events_u64(&l.e, MF_F_ERRNO, ENOENT);
+	life_fold(&l);
+	life_wait(&l, 0.3, 100, 600, 255 << 8);
+	life_exit(&l, 0.4, 100, 1);
+	life_tree(&l, false);
+	node = mf_model_node_of(
+		l.model, mf_model_runs(l.model)->steps->tasks->attempts->proc);
+	assert_non_null(node);
+	assert_int_equal(node->pid, 600);
+	node = node->parent;
+	assert_int_equal(node->kind, MF_NODE_ATTEMPT);
+	assert_int_equal(node->exit.cause, MF_CAUSE_EXEC_FAILED);
+	assert_int_equal(node->blame, MF_BLAME_FIRST);
+	life_end(&l);
+}
+
 TEST(forks_are_told_apart)
 {
 	struct life l;
@@ -346,6 +375,7 @@ int main(void)
 		CASE(runs_that_are_each_inside_the_other_do_not_hang),
 		CASE(a_chain_of_forks_is_as_deep_as_a_reader_can_bear),
 		CASE(a_failed_exec_says_what_and_why),
+		CASE(a_task_that_could_not_be_executed_is_that_task),
 		CASE(forks_are_told_apart),
 		CASE(what_ends_without_a_word_is_lost_or_runs),
 		CASE(threads_and_tasks_are_bounded_and_counted),
