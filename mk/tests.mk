@@ -67,15 +67,15 @@ check: deps ## install what is missing, run every test and the quick lints
 compile-check: test-programs
 	+@$(MAKE) VARIANT=asan test-programs
 run-check:
-	@{ $(units.lines) $(torture.lines) $(script.lines) \
-	$(call line,lint/fast,240,$(MAKE) -s lint-fast) } >$O/check.list
+	@{ $(call units.lines,) $(torture.lines) $(script.lines) \
+	$(call line,lint/fast,240,$(MAKE) -s -k lint-fast) } >$O/check.list
 	+@$(MAKE) -s VARIANT=asan list-asan >>$O/check.list
 	$(call run,$O/check.list)
 list-asan:
 	@{ $(call units.lines, (asan)) $(call fuzz.lines, (asan)) :; }
 
 check-unit: $(UNIT_BINS) ## the unit tests of this VARIANT only
-	@mkdir -p $O; { $(units.lines) :; } >$B/unit.list
+	@mkdir -p $O; { $(call units.lines,) :; } >$B/unit.list
 	$(call run,$B/unit.list)
 check-integration: all $(PROGRAM_BINS) $(VENV)/.stamp ## the integration tests only
 	@{ $(script.lines) :; } >$B/integration.list
