@@ -186,6 +186,14 @@ static struct mf_str trim(struct mf_str s)
 	return s;
 }
 
+/* Whether nothing it wrote since its scheduler's end arrived anywhere. */
+static bool is_cut_off(const struct mf_proc *proc)
+{
+	uint64_t gone = mf__proc_end_ns(scheduler_of(proc));
+
+	return proc->tail[1].last_ns <= gone && proc->tail[2].last_ns <= gone;
+}
+
 /* The last line with something in it, and with `text` in it. */
 static struct mf_str last_line(struct mf_str tail, const char *text)
 {
@@ -266,7 +274,7 @@ static void judge_code(struct mf_model *model, struct mf_node *node, int code)
 		return;
 	x->cause = MF_CAUSE_EXIT;
 	if (is_orphaned(node->proc) &&
-	    (code == 120 || has_text(tail, "Broken pipe") ||
+	    (is_cut_off(node->proc) || has_text(tail, "Broken pipe") ||
 	     has_text(tail, "BrokenPipeError"))) {
 		x->cause = MF_CAUSE_PARENT_DEATH;
 		x->text = mf__tree_printf(

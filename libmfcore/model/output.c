@@ -70,6 +70,7 @@ void mf__fold_output(struct mf_model *model, struct mf_proc *proc,
 	if (stream < 1 || stream > 2)
 		return;
 	mf__tail_add(&proc->tail[stream], data);
+	proc->tail[stream].last_ns = model->ev->wall_ns;
 	if (stream == 1 && proc->image && proc->image->command &&
 	    proc->image->command->kind == MF_CMD_S3OP)
 		proc->s3_results += count_ends(data);

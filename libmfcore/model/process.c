@@ -87,6 +87,18 @@ static struct mf_proc *proc_started(struct mf_proc *newest, uint64_t ticks)
 	return NULL;
 }
 
+const struct mf_proc *mf_model_proc_of(const struct mf_model *model,
+                                       uint32_t host, uint64_t pid,
+                                       uint64_t start_ticks)
+{
+	struct mf_proc *newest = mf__proc_newest(model, host, pid);
+	struct mf_proc *proc = NULL;
+
+	if (newest && start_ticks)
+		proc = proc_started(newest, start_ticks);
+	return proc ? proc : newest;
+}
+
 struct mf_proc *mf__proc_writing(struct mf_model *model,
                                  const struct mf_event *ev)
 {

@@ -76,6 +76,7 @@ struct mf_tail {
 	uint32_t len;
 	uint32_t cap;
 	uint64_t total; /* written in all, as far as recorded */
+	uint64_t last_ns; /* when last */
 };
 
 enum mf_proc_birth {

@@ -230,6 +230,14 @@ const struct mf_run *mf_model_runs(const struct mf_model *model);
 const struct mf_stream *mf_model_streams(const struct mf_model *model);
 
 /*
+ * The process with this pid and start time, or, where that is 0 or not known,
+ * the newest with this pid; NULL for none.
+ */
+const struct mf_proc *mf_model_proc_of(const struct mf_model *model,
+                                       uint32_t host, uint64_t pid,
+                                       uint64_t start_ticks);
+
+/*
  * The tree as it stands. `is_open` says that more may still come (a live
  * session, or one looked at in the middle): what has not ended then runs, and
  * otherwise is lost.
