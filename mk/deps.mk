@@ -1,6 +1,6 @@
 # What a bare Debian 12 with gcc, make and git still lacks.
 
-deps.build := gcc make libc6-dev pkg-config binutils libcjson-dev zlib1g-dev \
+deps.build := gcc make libc6-dev pkg-config binutils libcjson-dev libxxhash-dev zlib1g-dev \
 	python3 python3-venv python3-dev ca-certificates
 deps.check := libcmocka-dev clang clang-format clang-tidy clang-tools llvm \
 	cppcheck codespell shellcheck strace gdb procps util-linux psmisc file \

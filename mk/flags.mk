@@ -23,7 +23,8 @@ warn.clang := -Weverything -Wno-padded -Wno-declaration-after-statement \
 	-Wno-disabled-macro-expansion -Wno-reserved-identifier \
 	-Wno-gnu-zero-variadic-macro-arguments -Wno-unknown-warning-option \
 	-Wno-c++98-compat -Wno-switch-enum -Wno-missing-variable-declarations \
-	-Wno-covered-switch-default -Wno-missing-noreturn
+	-Wno-covered-switch-default -Wno-missing-noreturn -Wno-assign-enum \
+	-Wno-bad-function-cast -Wno-string-conversion -Wno-used-but-marked-unused
 is_clang := $(findstring clang,$(notdir $(firstword $(CC))))
 WARN := $(warn.both) $(if $(is_clang),$(warn.clang),$(warn.gcc)) $(WERROR)
 
