@@ -199,7 +199,7 @@ static int print_document(struct printing *p, const char *only,
 static int resolve(struct mf_view *view, const char *name, char id[32],
                    struct mf_err *err)
 {
-	const struct mf_node *node;
+	const struct mf_node *node = NULL;
 	int rc = mf_view_read(view, 0, err);
 
 	if (rc == 0)

@@ -85,10 +85,10 @@ static struct mf_str name_argv(struct mf_model *model, struct mf_str argv)
 	if (!mf_list_next(argv, &pos, &program))
 		return (struct mf_str){0};
 	while (!operand.len && mf_list_next(argv, &pos, &arg))
-		if (arg.len && arg.ptr[0] != '-')
+		if (!mf_str_starts(arg, "-"))
 			operand = arg;
 	program = mf_str_basename(program);
-	if (operand.len && operand.ptr[0] == '/')
+	if (mf_str_starts(operand, "/"))
 		operand = mf_str_basename(operand);
 	if (program.len > NAME_MAX_LEN)
 		program.len = NAME_MAX_LEN;

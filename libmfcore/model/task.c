@@ -138,8 +138,9 @@ struct mf_attempt *mf__attempt_of(struct mf_model *model, struct mf_task *task,
 		return NULL;
 	while (*link && (*link)->number < (int)number)
 		link = &(*link)->next;
-	if (*link && (*link)->number == (int)number)
-		return *link;
+	attempt = *link;
+	if (attempt && attempt->number == (int)number)
+		return attempt;
 	attempt = mf__alloc(model, sizeof(*attempt));
 	if (!attempt)
 		return NULL;

@@ -354,11 +354,10 @@ static int status_of(const siginfo_t *info)
 
 MF__EXPORT int waitid(idtype_t type, id_t id, siginfo_t *info, int options)
 {
-	siginfo_t own;
+	siginfo_t own = {0};
 	siginfo_t *got = info ? info : &own;
 	int rc;
 
-	memset(&own, 0, sizeof(own));
 	if (info && (options & WNOHANG))
 		info->si_pid = 0;
 	rc = MF__REAL(waitid)(type, id, got, options);

@@ -83,11 +83,11 @@ static bool is_entry_of(const char *entry, const char *name)
 	return strncmp(entry, name, len) == 0 && entry[len] == '=';
 }
 
-const char *mf__environ_get(char *const *environ, const char *name)
+const char *mf__environ_get(char *const *env, const char *name)
 {
-	for (; *environ; environ++)
-		if (is_entry_of(*environ, name))
-			return *environ + strlen(name) + 1;
+	for (; *env; env++)
+		if (is_entry_of(*env, name))
+			return *env + strlen(name) + 1;
 	return NULL;
 }
 
@@ -106,34 +106,33 @@ static char *preload_entry(const char *before, const char *preload)
 	return take(&buf);
 }
 
-static size_t count(char *const *environ)
+static size_t count(char *const *env)
 {
 	size_t n = 0;
 
-	while (environ[n])
+	while (env[n])
 		n++;
 	return n;
 }
 
 /* The last entry of that name, which the loader obeys, or the list's end. */
-static size_t last_of(char *const *environ, const char *name)
+static size_t last_of(char *const *env, const char *name)
 {
-	size_t end = count(environ);
+	size_t end = count(env);
 	size_t n = end;
 
-	while (n > 0 && !is_entry_of(environ[n - 1], name))
+	while (n > 0 && !is_entry_of(env[n - 1], name))
 		n--;
 	return n > 0 ? n - 1 : end;
 }
 
-char **mf__environ_with(char *const *environ, const char *preload,
+char **mf__environ_with(char *const *env, const char *preload,
                         const char *segment)
 {
-	size_t at = last_of(environ, MF__ENV_PRELOAD);
-	char **copy = calloc(count(environ) + 3, sizeof(*copy));
+	size_t at = last_of(env, MF__ENV_PRELOAD);
+	char **copy = calloc(count(env) + 3, sizeof(*copy));
 	char *entry = preload_entry(
-		environ[at] ? environ[at] + sizeof(MF__ENV_PRELOAD) : NULL,
-		preload);
+		env[at] ? env[at] + sizeof(MF__ENV_PRELOAD) : NULL, preload);
 	char *record = join(MF__ENV_RECORD "=", segment);
 	size_t n = 0;
 
@@ -143,20 +142,20 @@ char **mf__environ_with(char *const *environ, const char *preload,
 		free(record);
 		return NULL;
 	}
-	for (size_t i = 0; environ[i]; i++)
-		if (!is_entry_of(environ[i], MF__ENV_RECORD))
-			copy[n++] = i == at ? entry : environ[i];
-	if (!environ[at])
+	for (size_t i = 0; env[i]; i++)
+		if (!is_entry_of(env[i], MF__ENV_RECORD))
+			copy[n++] = i == at ? entry : env[i];
+	if (!env[at])
 		copy[n++] = entry;
 	copy[n++] = record;
 	return copy;
 }
 
-void mf__environ_free(char **environ)
+void mf__environ_free(char **env)
 {
-	if (!environ)
+	if (!env)
 		return;
-	free(environ[last_of(environ, MF__ENV_PRELOAD)]);
-	free(environ[last_of(environ, MF__ENV_RECORD)]);
-	free(environ);
+	free(env[last_of(env, MF__ENV_PRELOAD)]);
+	free(env[last_of(env, MF__ENV_RECORD)]);
+	free(env);
 }

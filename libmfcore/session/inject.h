@@ -35,11 +35,11 @@ void mf__preload_clear(struct mf__preload *preload, bool is_used);
  *
  * Owns: release with mf__environ_free(), before the original goes.
  */
-char **mf__environ_with(char *const *environ, const char *preload,
+char **mf__environ_with(char *const *env, const char *preload,
                         const char *segment);
-void mf__environ_free(char **environ);
+void mf__environ_free(char **env);
 
 /* The value of a variable, borrowed, or NULL. */
-const char *mf__environ_get(char *const *environ, const char *name);
+const char *mf__environ_get(char *const *env, const char *name);
 
 #endif /* MF_SESSION_INJECT_H */
