@@ -50,7 +50,7 @@ test-programs: all $(UNIT_BINS) $(REPLAY_BINS) $(TORTURE_BINS) $(PROGRAM_BINS)
 
 # One line a test for tests/run: name, seconds it may take, command.
 line = $(empty)printf '%s\t%s\t%s\n' '$1' '$2' '$3';
-units.lines   = $(foreach t,$(UNITS),$(call line,unit/$t$1,60,$B/test/$t))
+units.lines   = $(foreach t,$(UNITS),$(call line,unit/$t$1,180,$B/test/$t))
 fuzz.lines    = $(foreach t,$(FUZZERS),$(call line,$t$1,120,$B/test/$t tests/fuzz/corpus/$(t:fuzz_%=%)))
 torture.lines = $(foreach t,$(TORTURES),$(call line,torture/$t,300,$B/test/torture/$t $(ROUNDS)))
 script.lines  = $(foreach t,$(SCRIPTS),$(call line,$(t:tests/%=%),300,$t))
