@@ -206,7 +206,7 @@ static int resolve(struct mf_view *view, const char *name, char id[32],
 		rc = mf_view_tree(view, err);
 	if (rc == 0)
 		rc = mf_view_stream(view, name, &node, err);
-	if (rc < 0)
+	if (rc < 0 || !node)
 		return rc;
 	if (node->stream->id.len >= 32)
 		return mf_fail(err, -ENAMETOOLONG, "cannot use that id");
