@@ -14,8 +14,22 @@ static void fail_quietly(struct mf_node *node, const char *text)
 	node->exit.text = mf_str(text);
 }
 
+static void judge_caught(struct mf_model *model, struct mf_node *node,
+                         const struct mf_proc *proc)
+{
+	struct mf_str words = mf__last_words(model, proc);
+
+	node->blame = MF_BLAME_CAUGHT;
+	node->exit.text =
+		words.len ? mf__tree_printf(model, "@catch swallowed %.*s",
+	                                    (int)words.len, words.ptr)
+			  : MF_STR("@catch swallowed an exception that was not "
+	                           "printed");
+}
+
 /* Exit status 0 is not success: see what the attempt left behind. */
-static void judge_success(struct mf_node *node, const struct mf_attempt *a)
+static void judge_success(struct mf_model *model, struct mf_node *node,
+                          const struct mf_attempt *a)
 {
 	if (!a->marks)
 		return; /* a datastore whose files the recorder cannot see */
@@ -30,7 +44,7 @@ static void judge_success(struct mf_node *node, const struct mf_attempt *a)
 		fail_quietly(node, "exit status 0, but without a result (no "
 		                   "DONE marker): os._exit or a lost write");
 	else if (a->success == MF_TRUTH_FALSE)
-		node->blame = MF_BLAME_CAUGHT;
+		judge_caught(model, node, a->proc);
 }
 
 static const char *difference(const struct mf_node *node,
@@ -90,7 +104,7 @@ void mf__judge_attempt(struct mf_model *model, struct mf_node *node)
 	node->end_ns = process->end_ns;
 	node->note = process->note;
 	if (node->state == MF_STATE_OK)
-		judge_success(node, a);
+		judge_success(model, node, a);
 	note = difference(node, a);
 	if (note)
 		node->note = mf_str(note);

@@ -219,6 +219,11 @@ static struct mf_str quote(struct mf_model *model, struct mf_str line)
 	return mf__tree_printf(model, "%.*s...", (int)line.len, line.ptr);
 }
 
+struct mf_str mf__last_words(struct mf_model *model, const struct mf_proc *proc)
+{
+	return quote(model, last_line(mf_model_tail(model, proc, 2), ""));
+}
+
 /* What an exit code says by itself; NULL when only that it failed. */
 static const char *code_meaning(const struct mf_node *node, int code)
 {

@@ -4,6 +4,7 @@
  * whole log is put together by mfcore/tasklog.h, which reads the journal
  * again.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,9 +67,14 @@ void mf__fold_output(struct mf_model *model, struct mf_proc *proc,
 {
 	uint64_t stream = mf__num(f, MF_F_STREAM, 1);
 	struct mf_str data = mf__bytes(model, f, MF_F_DATA);
+	int64_t result = (int64_t)mf__num(f, MF_F_RESULT, 0);
 
 	if (stream < 1 || stream > 2)
 		return;
+	if (result < 0) {
+		proc->is_output_broken |= result == -EPIPE;
+		return;
+	}
 	mf__tail_add(&proc->tail[stream], data);
 	proc->tail[stream].last_ns = model->ev->wall_ns;
 	if (stream == 1 && proc->image && proc->image->command &&

@@ -137,3 +137,25 @@ bool mf_shell_line(const struct mf_model *model, const struct mf_image *image,
 	}
 	return true;
 }
+
+bool mf_shell_line_proc(const struct mf_model *model,
+                        const struct mf_proc *proc, struct mf_buf *line,
+                        struct mf_buf *left_out)
+{
+	const struct mf_image *up = proc->parent ? proc->parent->image : NULL;
+	struct mf_image failed = {
+		.argv = proc->failed_argv,
+		.path = proc->failed_path,
+	};
+
+	if (proc->n_images && proc->image)
+		return mf_shell_line(model, proc->image, line, left_out);
+	if (!proc->failed_errno)
+		return false;
+	if (up) { /* what it was given itself was not recorded */
+		failed.cwd = up->cwd;
+		failed.env_set = up->env_set;
+		failed.env_unset = up->env_unset;
+	}
+	return mf_shell_line(model, &failed, line, left_out);
+}
