@@ -301,10 +301,14 @@ static void on_clear(void)
 {
 	struct mf__py_allocator aside;
 
+	if (!load_api())
+		return;
 	mf__py_async_forget();
-	done = 0;
 	atomic_store_explicit(&pending, 0, memory_order_relaxed);
-	if (!entry.block || !load_api())
+	/* another one started later in this process is left alone */
+	has_api = false;
+	is_refused = true;
+	if (!entry.block)
 		return;
 	PY(PyMem_GetAllocator)(0, &entry.now);
 	if (entry.now.free == entry.then.free)
@@ -333,9 +337,8 @@ static int on_audit(const char *event, struct mf__py *args, void *data)
 			on_clear();
 		break;
 	case 'o':
-		if (event[1] == 's' && strncmp(event, "os.fork", 7) == 0) {
+		if (event[1] == 's' && strncmp(event, "os.fork", 7) == 0)
 			on_fork();
-		}
 		break;
 	}
 	if (atomic_load_explicit(&pending, memory_order_relaxed))
