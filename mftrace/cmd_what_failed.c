@@ -34,6 +34,13 @@ static bool is_bad(const struct mf_node *node)
 	return node->state == MF_STATE_FAILED || node->state == MF_STATE_KILLED;
 }
 
+/* A worker of a sidecar that another one took the place of. */
+static bool is_generation(const struct mf_node *node)
+{
+	return node->kind == MF_NODE_PROCESS && node->parent &&
+	       node->parent->kind == MF_NODE_SIDECAR;
+}
+
 /* Which part a node belongs to; false: none, it is told with another. */
 static bool part_of(const struct mf_node *node, enum part *part)
 {
@@ -59,7 +66,7 @@ static bool part_of(const struct mf_node *node, enum part *part)
 	*part = PART_NO_FAILURE;
 	return is_bad(node) &&
 	       (node->kind == MF_NODE_SIDECAR || node->kind == MF_NODE_S3OP ||
-	        node->kind == MF_NODE_WORKER);
+	        node->kind == MF_NODE_WORKER || is_generation(node));
 }
 
 /* The last lines of a stream, as many as are quoted. */
@@ -151,10 +158,10 @@ static void put_command(struct mf_buf *buf, const struct mf_view *view,
 	struct mf_buf left_out = {0};
 	size_t at = buf->len;
 
-	if (!node->proc || !node->proc->image || !node->proc->n_images)
+	if (!node->proc)
 		return;
 	mf_buf_puts(buf, "    run it again\n      ");
-	if (mf_shell_line(view->model, node->proc->image, buf, &left_out))
+	if (mf_shell_line_proc(view->model, node->proc, buf, &left_out))
 		mf_buf_putc(buf, '\n');
 	else
 		buf->len = at;
@@ -185,12 +192,28 @@ static const char *part_word(const struct mf_node *node, enum part part)
 
 static void put_name(struct mf_buf *buf, const struct mf_node *node)
 {
-	if (node->kind == MF_NODE_ATTEMPT || node->kind == MF_NODE_RUN)
+	const struct mf_node *owner =
+		mf_node_above(node, MF_NODE_ATTEMPT, MF_NODE_RUN);
+
+	if (node->kind == MF_NODE_ATTEMPT || node->kind == MF_NODE_RUN) {
 		mf_text_terminal(buf, node->id);
-	else
+		owner = NULL;
+	} else if (is_generation(node)) {
+		mf_buf_puts(buf, "sidecar ");
+		mf_text_terminal(buf, node->parent->name);
+		mf_buf_puts(buf, ", ");
 		mf_text_terminal(buf, node->name);
+	} else {
+		mf_buf_puts(buf, mf_node_kind_word(node->kind));
+		mf_buf_putc(buf, ' ');
+		mf_text_terminal(buf, node->name);
+	}
 	if (node->pid)
 		mf_buf_printf(buf, " (pid %u)", node->pid);
+	if (owner) {
+		mf_buf_puts(buf, " of ");
+		mf_text_terminal(buf, owner->id);
+	}
 }
 
 static void put_item(struct mf_buf *buf, const struct mf_view *view,
@@ -309,8 +332,8 @@ static cJSON *item_json(const struct mf_view *view, const struct mf_node *node,
 	below = cJSON_AddArrayToObject(obj, "below");
 	while ((at = next_below(node, at)) != NULL)
 		cJSON_AddItemToArray(below, node_alone(at));
-	if (node->proc && node->proc->image && node->proc->n_images &&
-	    mf_shell_line(view->model, node->proc->image, &line, &left_out))
+	if (node->proc &&
+	    mf_shell_line_proc(view->model, node->proc, &line, &left_out))
 		mf_json_str(obj, "again", mf_buf_view(&line));
 	mf_buf_clear(&line);
 	mf_buf_clear(&left_out);

@@ -165,8 +165,9 @@ static void put_details(struct mf_buf *line, const struct mf_node *node)
 			mf_buf_printf(line, ", not taken %llu",
 			              (unsigned long long)n.refused);
 		if (n.generations > 1)
-			mf_buf_printf(line, ", restarted %llu times",
-			              (unsigned long long)(n.generations - 1));
+			mf_buf_printf(line, ", restarted %llu time%s",
+			              (unsigned long long)(n.generations - 1),
+			              n.generations == 2 ? "" : "s");
 	}
 	if (node->kind == MF_NODE_S3OP && node->proc) {
 		put_count(line, node->proc->s3_inputs, "input");
@@ -196,7 +197,7 @@ void mftrace_node_remarks(struct mf_buf *line, const struct mf_node *node)
 		mf_buf_puts(line, "  (retried)");
 		break;
 	case MF_BLAME_CAUGHT:
-		mf_buf_puts(line, "  (failure caught by @catch)");
+		mf_buf_puts(line, "  (caught)");
 		break;
 	case MF_BLAME_ALSO:
 	case MF_BLAME_NONE:

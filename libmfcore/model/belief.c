@@ -17,7 +17,7 @@ static void fail_quietly(struct mf_node *node, const char *text)
 static void judge_caught(struct mf_model *model, struct mf_node *node,
                          const struct mf_proc *proc)
 {
-	struct mf_str words = mf__last_words(model, proc);
+	struct mf_str words = mf__caught_words(model, proc);
 
 	node->blame = MF_BLAME_CAUGHT;
 	node->exit.text =

@@ -219,9 +219,19 @@ static struct mf_str quote(struct mf_model *model, struct mf_str line)
 	return mf__tree_printf(model, "%.*s...", (int)line.len, line.ptr);
 }
 
-struct mf_str mf__last_words(struct mf_model *model, const struct mf_proc *proc)
+/* With print_exception, @catch prints it behind '>' on standard output. */
+struct mf_str mf__caught_words(struct mf_model *model,
+                               const struct mf_proc *proc)
 {
-	return quote(model, last_line(mf_model_tail(model, proc, 2), ""));
+	struct mf_str rest = mf_model_tail(model, proc, 1), words = {0};
+
+	while (rest.len) {
+		struct mf_str line = mf_str_cut(&rest, '\n');
+
+		if (mf_str_starts(line, ">  "))
+			words = trim(mf_str_from(line, 1));
+	}
+	return quote(model, words);
 }
 
 /* What an exit code says by itself; NULL when only that it failed. */

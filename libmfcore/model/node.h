@@ -30,8 +30,9 @@ bool mf__is_parallel_map(const struct mf_proc *proc);
 /* cause.c: fill state, exit and note of a node that has a process. */
 void mf__judge_process(struct mf_model *model, struct mf_node *node);
 
-/* The last line a process wrote to standard error, short enough to quote. */
-struct mf_str mf__last_words(struct mf_model *model, const struct mf_proc *proc);
+/* The last line of an exception that @catch printed, short enough to quote. */
+struct mf_str mf__caught_words(struct mf_model *model,
+                               const struct mf_proc *proc);
 
 /* belief.c: the same for attempts, tasks, steps and runs. */
 void mf__judge_attempt(struct mf_model *model, struct mf_node *node);

@@ -2,11 +2,39 @@
  * Reads and writes: the output of tasks, the messages of sidecars.
  */
 #include <errno.h>
+#include <stdatomic.h>
 #include <sys/uio.h>
 
 #include "record/record.h"
 
 #define PIECE 32768u /* bytes of data in one record */
+
+/*
+ * Output that nobody takes any more is why many a task dies when its scheduler
+ * did. Once for each stream: some programs try for ever.
+ */
+static void put_refused(int fd, uint64_t stream, size_t offered, int error)
+{
+	static _Atomic uint64_t told; /* pid, then a bit for each stream */
+	uint64_t mine = (uint64_t)mf__recorder.writer.pid << 2;
+	uint64_t before = atomic_load_explicit(&told, memory_order_relaxed);
+	struct mf_record rec;
+
+	if (error == EAGAIN || error == EINTR)
+		return;
+	if ((before & ~UINT64_C(3)) != mine)
+		before = mine;
+	else if (before & stream)
+		return;
+	atomic_store_explicit(&told, before | stream, memory_order_relaxed);
+	if (!mf__begin(&rec, MF_EV_OUTPUT, 4 * MF_FIELD_U64))
+		return;
+	mf_record_u64(&rec, MF_F_INODE, mf__fd_inode(fd));
+	mf_record_u64(&rec, MF_F_STREAM, stream);
+	mf_record_u64(&rec, MF_F_WANTED, offered);
+	mf_record_i64(&rec, MF_F_RESULT, -error);
+	mf_record_end(&rec);
+}
 
 static void put_piece(enum mf_event_type type, int fd, uint64_t stream,
                       const char *bytes, size_t len, size_t offered,
@@ -48,13 +76,15 @@ static void on_write(int fd, enum mf__fd_class kind, const char *bytes,
 {
 	int saved = errno;
 	size_t done = result > 0 ? (size_t)result : 0;
+	uint64_t stream = kind == MF__FD_OUT ? 1 : 2;
 
 	switch (kind) {
 	case MF__FD_OUT:
 	case MF__FD_ERR:
+		if (result < 0)
+			put_refused(fd, stream, offered, saved);
 		done = mf__fds_budget(fd, kind, done);
-		put_data(MF_EV_OUTPUT, fd, kind == MF__FD_OUT ? 1 : 2, bytes,
-		         done, done);
+		put_data(MF_EV_OUTPUT, fd, stream, bytes, done, done);
 		break;
 	case MF__FD_SEND:
 		if (result > 0)

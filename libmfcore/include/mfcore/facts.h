@@ -75,7 +75,7 @@ struct mf_tail {
 	char *bytes; /* `len` of them, oldest first */
 	uint32_t len;
 	uint32_t cap;
-	uint64_t total; /* written in all, as far as recorded */
+	uint64_t total;   /* written in all, as far as recorded */
 	uint64_t last_ns; /* when last */
 };
 
@@ -139,7 +139,8 @@ struct mf_proc {
 	enum mf_proc_birth birth;
 	bool has_code;
 	bool has_status;
-	bool is_left; /* ran on when the recording ended */
+	bool is_left;          /* ran on when the recording ended */
+	bool is_output_broken; /* nobody read it any more: EPIPE */
 	bool has_children;
 };
 

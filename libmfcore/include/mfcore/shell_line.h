@@ -25,4 +25,9 @@
 bool mf_shell_line(const struct mf_model *model, const struct mf_image *image,
                    struct mf_buf *line, struct mf_buf *left_out);
 
+/* The same for a process: what it runs, or what could not be executed. */
+bool mf_shell_line_proc(const struct mf_model *model,
+                        const struct mf_proc *proc, struct mf_buf *line,
+                        struct mf_buf *left_out);
+
 #endif /* MFCORE_SHELL_LINE_H */
