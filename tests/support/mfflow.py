@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from mftest import MFTRACE, TMP, Skip  # noqa: E402
@@ -73,7 +74,7 @@ class Recorded:
                  options=(), **how):
         self.name = name
         self.cwd = TMP / "runs" / name
-        self.cwd.mkdir(parents=True)
+        (self.cwd / ".metaflow").mkdir(parents=True)
         self.parent = TMP / "journals" / name
         self.stdout = self.stderr = ""
         self.status = None
@@ -98,13 +99,31 @@ class Recorded:
         found = sorted(self.parent.iterdir()) if self.parent.is_dir() else []
         return found[0] if found else None
 
+    def find(self, *words, seconds=30):
+        """The pid of the process of this run that has these arguments."""
+        want = [word.encode() for word in words]
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for entry in pathlib.Path("/proc").glob("[0-9]*"):
+                try:
+                    argv = (entry / "cmdline").read_bytes().split(b"\0")
+                    cwd = os.readlink(entry / "cwd")
+                except OSError:
+                    continue
+                if cwd == str(self.cwd) and b"record" not in argv and \
+                        all(word in argv for word in want):
+                    return int(entry.name)
+            time.sleep(0.02)
+        raise AssertionError(f"no process with {words} in {self.cwd}")
+
     def said(self):
         """What Metaflow's own output said of the end, in one line."""
         lines = [re.sub(r"^\S+ \S+ (\[\S+ \(pid \d+\)\] )?", "", line)
                  for line in self.stdout.splitlines()]
-        return " / ".join(line for line in lines if re.match(
+        lines = [line for line in lines if re.match(
             r"Task failed|\[KILLED|This failed task|Done!|Workflow failed",
-            line))
+            line)]
+        return " / ".join(dict.fromkeys(lines))
 
     def ask(self, verb, *words, **how):
         return ask(verb, "-s", self.session, *words, **how)
