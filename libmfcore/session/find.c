@@ -224,7 +224,7 @@ int mf_session_find(struct mf_session *out,
                     const struct mf_session_places *places, const char *named,
                     struct mf_err *err)
 {
-	struct mf_session_list list;
+	struct mf_session_list list = {0};
 	struct mf_session *fit;
 	size_t fits;
 	int rc = named ? find_dir(out, named) : 0;

@@ -153,9 +153,15 @@ char **mf__environ_with(char *const *env, const char *preload,
 
 void mf__environ_free(char **env)
 {
+	size_t preload;
+	size_t record;
+
 	if (!env)
 		return;
-	free(env[last_of(env, MF__ENV_PRELOAD)]);
-	free(env[last_of(env, MF__ENV_RECORD)]);
+	preload = last_of(env, MF__ENV_PRELOAD);
+	record = last_of(env, MF__ENV_RECORD);
+	for (size_t i = 0; env[i]; i++)
+		if (i == preload || i == record)
+			free(env[i]);
 	free(env);
 }

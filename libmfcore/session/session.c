@@ -101,9 +101,11 @@ static int make_dir(struct mf_session *out, const char *parent,
 		goto out;
 	}
 	/* A umask takes bits away and never the reader's right to look in. */
-	out->dir = chmod(path, PRIVATE) < 0 ? NULL : realpath(path, NULL);
+	if (chmod(path, PRIVATE) == 0)
+		out->dir = realpath(path, NULL);
 	rc = out->dir ? make_blobs(path) : -errno;
-	if (rc == 0 && (!registry || !is_same_dir(parent, registry)))
+	if (rc == 0 && out->dir &&
+	    (!registry || !is_same_dir(parent, registry)))
 		rc = enter(registry, out->id, out->dir);
 	if (rc < 0)
 		forget_dir(out, path);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -151,8 +152,9 @@ static void pass_on(const struct mf__watch *watch,
                     const struct signalfd_siginfo *info)
 {
 	int signo = (int)info->ssi_signo;
-	union sigval value = {.sival_ptr = (void *)(uintptr_t)info->ssi_ptr};
+	union sigval value = {0};
 
+	memcpy(&value, &info->ssi_ptr, sizeof(value));
 	if (info->ssi_code == SI_QUEUE)
 		sigqueue(watch->child, signo, value);
 	else

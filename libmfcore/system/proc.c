@@ -4,13 +4,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define FILE_MAX (4u << 20) /* bytes of a file of /proc anybody needs */
+#define FIRST_NUMBER 4      /* of the fields of /proc/PID/stat, as proc(5) */
+#define LAST_FIELD 22       /* counts them: ppid to starttime */
 #define DEPTH_MAX 4096      /* of a parent chain; a cycle ends here */
 
 int mf__proc_file(struct mf_buf *out, const char *path)
@@ -36,6 +37,29 @@ int mf__proc_file(struct mf_buf *out, const char *path)
 	return n < 0 ? -EIO : 0;
 }
 
+/* What follows the name in /proc/PID/stat: a letter, then numbers. */
+static bool parse_fields(const char *at, struct mf__proc *out)
+{
+	long long numbers[LAST_FIELD - FIRST_NUMBER + 1];
+	char *end;
+
+	if (at[0] != ' ' || at[1] == '\0')
+		return false;
+	out->state = at[1];
+	at += 2;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+		numbers[i] = strtoll(at, &end, 10);
+		if (end == at)
+			return false;
+		at = end;
+	}
+	out->ppid = (pid_t)numbers[0];
+	out->pgid = (pid_t)numbers[1];
+	out->sid = (pid_t)numbers[2];
+	out->start_ticks = (uint64_t)numbers[LAST_FIELD - FIRST_NUMBER];
+	return true;
+}
+
 int mf__proc_read(struct mf__proc *out, pid_t pid)
 {
 	struct mf__proc proc = {.pid = pid};
@@ -56,11 +80,7 @@ int mf__proc_read(struct mf__proc *out, pid_t pid)
 	text[n] = '\0';
 	/* The name in the second field may hold anything, brackets too. */
 	at = strrchr(text, ')');
-	if (!at || sscanf(at + 1,
-	                  " %c %d %d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u "
-	                  "%*d %*d %*d %*d %*d %*d %" SCNu64,
-	                  &proc.state, &proc.ppid, &proc.pgid, &proc.sid,
-	                  &proc.start_ticks) != 5)
+	if (!at || !parse_fields(at + 1, &proc))
 		return -ESRCH;
 	*out = proc;
 	return 0;

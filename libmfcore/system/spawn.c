@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 /* In the child, which shares no lock with other threads: only system calls. */
-static void run(const struct mf__spawn *what, int fd)
+static _Noreturn void run(const struct mf__spawn *what, int fd)
 {
 	char go;
 	int rc;

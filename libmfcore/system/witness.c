@@ -62,7 +62,7 @@ static bool is_stopped(pid_t pid)
 }
 
 /* The witness's life. `parent` is whom it serves. */
-static void testify(int signal_fd, int fd, pid_t parent)
+static _Noreturn void testify(int signal_fd, int fd, pid_t parent)
 {
 	struct pollfd fds[] = {{.fd = signal_fd, .events = POLLIN},
 	                       {.fd = fd, .events = POLLIN}};
@@ -83,7 +83,7 @@ static void testify(int signal_fd, int fd, pid_t parent)
 	}
 }
 
-static void be_witness(int signal_fd, int fd, pid_t parent)
+static _Noreturn void be_witness(int signal_fd, int fd, pid_t parent)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
