@@ -39,7 +39,8 @@ $(TORTURE_BINS): $B/test/torture/%: $B/tests/torture/%.o $(CORE)
 $(BENCH_BINS): $B/bench/%: $B/tests/bench/%.o $(CLI) $(CORE)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(call linked,,-ldl)
+	$(call linked,,-ldl $(if $(wildcard /usr/include/lttng/tracepoint.h \
+		/usr/include/*/lttng/tracepoint.h),-llttng-ust))
 # what tests run and record: plain programs that know nothing of us
 $(PROGRAM_BINS): $B/test/programs/%: $B/tests/programs/%.o
 	@mkdir -p $(@D)
