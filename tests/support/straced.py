@@ -21,6 +21,12 @@ def _unhex(text):
     return bytes.fromhex(text.replace("\\x", ""))
 
 
+def string(call):
+    """The first string of a call."""
+    match = _STRING.search(call)
+    return _unhex(match.group(1)) if match else b""
+
+
 def _argv(call):
     """The first list of strings in an exec's arguments."""
     start = call.find("[")
@@ -39,19 +45,23 @@ class Trace:
         self.execs = collections.defaultdict(list)
         self.status = {}
         self.threads = collections.defaultdict(list)
-        self.calls = collections.defaultdict(list)
+        self.log = []  # the other calls, in order: tid, name, call, result
         self.owner = {}  # of a thread: its process
         self.result = None
 
     @classmethod
-    def of(cls, *command, calls=CALLS, **how):
-        """Run a command under strace; .result is as subprocess.run's."""
+    def of(cls, *command, calls=CALLS, sift=None, **how):
+        """Run a command under strace; .result is as subprocess.run's.
+
+        Lines that match `sift`, an expression of grep, are left out.
+        """
         trace = cls()
         how.setdefault("stdin", subprocess.DEVNULL)
         how.setdefault("timeout", 120)
         path = TMP / f"strace.{os.getpid()}"
         trace.result = subprocess.run(
-            ["strace", "-f", "-q", "-xx", "-s", "1000000", "-o", str(path),
+            ["strace", "-f", "-q", "-xx", "-s", "1000000", "-o",
+             f"|grep -v '{sift}' >{path}" if sift else str(path),
              "-e", "trace=" + calls, "-e", "abbrev=none", "--", *command],
             capture_output=True, check=False, **how)
         trace._read(path.read_text())
@@ -74,8 +84,9 @@ class Trace:
             if rest.endswith("<unfinished ...>"):
                 halves[tid] = rest[:-len("<unfinished ...>")]
             elif rest.startswith("<... "):
-                rest = halves.pop(tid, "") + rest.partition("resumed>")[2]
-                self._call(tid, rest)
+                if tid in halves:  # else it was left out
+                    self._call(tid, halves.pop(tid) +
+                               rest.partition("resumed>")[2])
             elif rest.startswith("+++"):
                 self._end(tid, rest)
             else:
@@ -103,7 +114,7 @@ class Trace:
             else:
                 self.parent[int(child)] = tid
         else:
-            self.calls[tid].append((name, call, result))
+            self.log.append((tid, name, call, result))
 
     def _end(self, tid, text):
         words = text.split()
