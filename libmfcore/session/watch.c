@@ -45,11 +45,12 @@ static void look_for_oom(struct mf__watch *watch)
 
 static void take_status(struct mf__watch *watch, pid_t pid)
 {
-	uint64_t start_ticks = mf__proc_start(pid); /* while it is a zombie */
+	struct mf__proc proc = {0};
 	bool is_command = pid == watch->child && !watch->is_over;
 	struct rusage usage;
 	int status;
 
+	mf_ignore(mf__proc_read(&proc, pid), "without /proc: no start");
 	if (wait4(pid, &status, WNOHANG, &usage) != pid)
 		return;
 	if (pid == watch->witness.pid) {
@@ -60,10 +61,11 @@ static void take_status(struct mf__watch *watch, pid_t pid)
 	if (is_command) {
 		watch->is_over = true;
 		watch->child_status = status;
+		watch->child_sid = proc.sid;
 	}
 	mf__story_status(watch->story,
 	                 is_command ? MF_EV_PROC_WAIT : MF_EV_PROC_REAP, pid,
-	                 start_ticks, status, &usage);
+	                 proc.start_ticks, status, &usage);
 }
 
 /*
@@ -220,7 +222,7 @@ static bool is_worth_waiting(const struct mf__watch *watch, pid_t pid)
 	if (proc.state == 'Z')
 		return true;
 	return proc.state != 'T' && proc.state != 't' &&
-	       proc.sid == getsid(0) &&
+	       (proc.sid == getsid(0) || proc.sid == watch->child_sid) &&
 	       (watch->ignores_hup || !mf__proc_ignores(pid, SIGHUP));
 }
 

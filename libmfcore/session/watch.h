@@ -20,6 +20,7 @@ struct mf__watch {
 	struct mf__oom oom;
 	int signal_fd;
 	pid_t child;
+	pid_t child_sid; /* its kernel session when it ended */
 	int child_status;
 	bool is_over;      /* the command's status was taken */
 	bool is_childless; /* and nobody else's is to come */

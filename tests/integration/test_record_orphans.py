@@ -120,6 +120,15 @@ if os.fork() == 0:
 
 
 @case
+def orphans_of_a_command_in_a_session_of_its_own_are_waited_for():
+    script = "setsid sh -c 'sleep 0.7 & exit 0'"
+    got, took = timed("sh", "-c", f"exec {script}",
+                      preexec_fn=lambda: os.setpgid(0, 0))
+    assert got.returncode == 0 and took > 0.6, took
+    assert journal()[-1].fields["COUNT"] == 0
+
+
+@case
 def a_whole_tree_left_behind_is_told():
     unheard("sh", "-c", "setsid sh -c 'sleep 32 & sleep 33 & wait' & sleep 0.3")
     events = journal()

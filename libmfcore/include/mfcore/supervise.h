@@ -19,8 +19,8 @@
  * It becomes the reaper of orphans below it, takes their exit status and, once
  * the command has ended, waits for them up to `drain_ms`; sidecars of a run
  * end a moment after it. It does not wait for who left on purpose: a process
- * in a kernel session of its own (a daemon), one that ignores SIGHUP (nohup),
- * one that is stopped. SIGINT, SIGTERM, SIGHUP or SIGQUIT end the waiting.
+ * in a kernel session other than the recorder's and the command's (a daemon),
+ * one that ignores SIGHUP (nohup), one that is stopped. SIGINT, SIGTERM, SIGHUP or SIGQUIT end the waiting.
  *
  * The command never depends on the recorder: killed at any moment, it leaves
  * the command running, and recording into the same journal.
