@@ -4,7 +4,7 @@
 BEGIN {
 	banned = "strcpy|strcat|sprintf|vsprintf|strtok|gmtime|localtime|" \
 		"ctime|asctime|mktemp|tmpnam|tempnam|atoi|atol|atoll|atof|" \
-		"gets|system|alloca|signal|usleep"
+		"gets|system|alloca|signal"
 }
 FNR == 1 { in_comment = 0 }
 {
