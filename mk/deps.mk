@@ -2,7 +2,7 @@
 
 deps.build := gcc make libc6-dev pkg-config binutils libcjson-dev libxxhash-dev zlib1g-dev \
 	python3 python3-venv python3-dev ca-certificates
-deps.check := libcmocka-dev clang clang-format clang-tidy clang-tools llvm \
+deps.check := libcmocka-dev clang clang-format clang-tidy clang-tools libclang-rt-14-dev llvm \
 	cppcheck codespell shellcheck strace gdb procps util-linux psmisc file \
 	gcc-multilib musl-tools mandoc zsh fish xxd
 deps.bench := liblttng-ust-dev lttng-tools babeltrace2
