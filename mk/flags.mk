@@ -37,8 +37,11 @@ cflags.release := -O2 -g $(harden)
 cflags.debug   := -Og -g3
 cflags.asan    := -O1 -g -fno-omit-frame-pointer $(sanitize.asan) \
 	-fno-sanitize-recover=all
-cflags.tsan    := -O1 -g $(sanitize.tsan)
-cflags.cov     := -O0 -g --coverage
+# what these three warn of follows from what the optimizer saw; release sees most
+warn.guess     := -Wno-maybe-uninitialized -Wno-format-truncation \
+	-Wno-null-dereference
+cflags.tsan    := -O1 -g $(sanitize.tsan) $(warn.guess)
+cflags.cov     := -O0 -g --coverage $(warn.guess)
 cflags.clang   := -O2 -g
 ldflags.release := -Wl,-z,relro,-z,now
 ldflags.debug   :=
