@@ -1,21 +1,27 @@
 #include "cli/cli.h"
 
-/* Text as roff prints it: the dash is a dash, the backslash no escape. */
-static void print_roff(FILE *file, const char *text)
-{
-	bool is_line_start = true;
+#include <string.h>
 
-	for (; *text; text++) {
-		if (is_line_start && (*text == '.' || *text == '\''))
+/* Text as roff prints it: the dash is a dash, the backslash no escape. */
+static void print_roff_part(FILE *file, const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		bool begins_line = i == 0 || text[i - 1] == '\n';
+
+		if (begins_line && (text[i] == '.' || text[i] == '\''))
 			fputs("\\&", file);
-		if (*text == '-')
+		if (text[i] == '-')
 			fputs("\\-", file);
-		else if (*text == '\\')
+		else if (text[i] == '\\')
 			fputs("\\e", file);
 		else
-			fputc(*text, file);
-		is_line_start = *text == '\n';
+			fputc(text[i], file);
 	}
+}
+
+static void print_roff(FILE *file, const char *text)
+{
+	print_roff_part(file, text, strlen(text));
 }
 
 static void print_option(FILE *file, const struct mf_opt *opt)
@@ -39,18 +45,15 @@ static void print_option(FILE *file, const struct mf_opt *opt)
 /* A paragraph break inside a text is an empty line there. */
 static void print_paragraphs(FILE *file, const char *text)
 {
-	fputs(".PP\n", file);
-	for (; *text; text++) {
-		char one[] = {text[0], '\0'};
+	while (*text) {
+		const char *end = strstr(text, "\n\n");
+		size_t len = end ? (size_t)(end - text) : strlen(text);
 
-		if (text[0] == '\n' && text[1] == '\n') {
-			fputs("\n.PP\n", file);
-			text++;
-		} else {
-			print_roff(file, one);
-		}
+		fputs(".PP\n", file);
+		print_roff_part(file, text, len);
+		fputc('\n', file);
+		text += end ? len + 2 : len;
 	}
-	fputc('\n', file);
 }
 
 static void print_cmd(FILE *file, const struct mf_tool *tool,
