@@ -32,7 +32,10 @@ def left_argv(events):
 
 def kill_left(events):
     for event in only(events, "PROC_LEFT"):
-        os.kill(event.fields["PID"], signal.SIGKILL)
+        try:
+            os.kill(event.fields["PID"], signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # it was on its way out
 
 
 @case
@@ -60,15 +63,18 @@ def orphans_of_a_killed_command_are_reaped_while_others_run():
     got = record(sys.executable, "-c", """
 import os, signal, subprocess, sys, time
 for i in range(5):
-    child = subprocess.Popen(['sh', '-c', 'sleep 0.3 & sleep 20'])
+    child = subprocess.Popen(['sh', '-c', 'sleep 0.7 & sleep 0.8; :'])
     time.sleep(0.05)
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
-time.sleep(0.2)
+time.sleep(0.9)
 """)
     assert got.returncode == 0
     events = journal()
-    assert len(only(events, "PROC_REAP", STATUS=0)) == 5
+    end, = only(events, "PROC_WAIT",
+                PID=only(events, "PROC_EXEC", VIA=b"execvp")[0].fields["PID"])
+    reaped = only(events, "PROC_REAP", STATUS=0)
+    assert len([e for e in reaped if e.time < end.time]) == 10, reaped
 
 
 @case
@@ -114,8 +120,10 @@ if os.fork() == 0:
         got, took = timed(*command)
         assert got.returncode == 0 and took < 3, (name, took)
         events = journal()
-        argv, = left_argv(events)  # perhaps a moment before its exec
-        assert argv == [b"sleep", b"31"] or name == "double fork", events
+        if name == "double fork":  # seen at any point of its way there
+            assert 1 <= len(left_argv(events)) <= 2, events
+        else:
+            assert left_argv(events) == [[b"sleep", b"31"]], (name, events)
         kill_left(events)
 
 
