@@ -69,7 +69,7 @@ compile-check: test-programs
 	+@$(MAKE) VARIANT=asan test-programs
 run-check:
 	@{ $(call units.lines,) $(torture.lines) $(script.lines) \
-	$(call line,lint/fast,240,$(MAKE) -s -k lint-fast) } >$O/check.list
+	$(call line,lint/fast,600,$(MAKE) -s -k lint-fast) } >$O/check.list
 	+@$(MAKE) -s VARIANT=asan list-asan >>$O/check.list
 	$(call run,$O/check.list)
 list-asan:
