@@ -290,18 +290,19 @@ static int s3_run(const struct mf_args *args, struct mf_err *err)
 {
 	const struct s3_opts *opts = args->opts;
 	const struct mf_node *top;
+	const char *run = args->argv[0];
 	struct mf_s3ops *ops = NULL;
 	struct mf_view view;
 	int rc;
 
-	rc = mf_view_open(&view, opts->session, NULL, err);
+	rc = mf_view_open_run(&view, opts->session, &run, err);
 	if (rc == 0)
 		rc = mf_s3ops_new(&ops, view.model);
 	if (rc == 0)
 		rc = read_ops(&view, ops, err);
 	top = view.root;
-	if (rc == 0 && args->argc)
-		rc = mf_view_run(&view, args->argv[0], &top, err);
+	if (rc == 0 && run)
+		rc = mf_view_run(&view, run, &top, err);
 	if (rc == 0)
 		rc = print_ops(&view, top, ops, opts, err);
 	mf_s3ops_free(ops);
@@ -326,7 +327,8 @@ const struct mf_cmd cmd_s3 = {
 		"For each s3op process: its mode, how it ended, the files it "
 		"was told what to do with, with their content as it was, the "
 		"lines it answered, what it asked to be retried, and its "
-		"workers. Without RUN, everything of the session.",
+		"workers. Without RUN, or with a session in its place, everything of "
+		"the session.",
 	.max_operands = 1,
 	.options = s3_options,
 	.options_size = sizeof(struct s3_opts),

@@ -369,10 +369,7 @@ static int what_failed_run(const struct mf_args *args, struct mf_err *err)
 	enum part part;
 	int rc;
 
-	rc = mf_view_load(&view, opts->session, NULL, err);
-	top = view.root;
-	if (rc == 0 && args->argc)
-		rc = mf_view_run(&view, args->argv[0], &top, err);
+	rc = mf_view_load_run(&view, opts->session, args->argv[0], &top, err);
 	if (rc < 0)
 		goto out;
 	for (node = top; node; node = mf_node_walk(top, node))
@@ -407,7 +404,8 @@ const struct mf_cmd cmd_what_failed = {
 		"without failing the run: attempts that were retried, failures "
 		"that @catch swallowed, sidecars and S3 operations.\n\n"
 		"The exit status is 3 when there are failures, 0 when there "
-		"are none. Without RUN, everything of the session.",
+		"are none. Without RUN, or with a session in its place, everything of "
+		"the session.",
 	.max_operands = 1,
 	.options = what_failed_options,
 	.options_size = sizeof(struct what_failed_opts),

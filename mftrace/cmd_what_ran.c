@@ -135,10 +135,7 @@ static int what_ran_run(const struct mf_args *args, struct mf_err *err)
 	struct mf_view view;
 	int rc;
 
-	rc = mf_view_load(&view, opts->session, NULL, err);
-	top = view.root;
-	if (rc == 0 && args->argc)
-		rc = mf_view_run(&view, args->argv[0], &top, err);
+	rc = mf_view_load_run(&view, opts->session, args->argv[0], &top, err);
 	if (rc == 0)
 		rc = what_ran(&view, top, opts, err);
 	mf_view_close(&view);
@@ -168,7 +165,8 @@ const struct mf_cmd cmd_what_ran = {
 		"recorded, being secret, is left out; a comment before the "
 		"line names it.\n\n"
 		"A task run like this reads and writes the same datastore as "
-		"before. Without RUN, everything of the session.",
+		"before. Without RUN, or with a session in its place, everything of "
+		"the session.",
 	.max_operands = 1,
 	.options = what_ran_options,
 	.options_size = sizeof(struct what_ran_opts),

@@ -96,6 +96,40 @@ int mf_view_load(struct mf_view *view, const char *option, const char *operand,
 	return rc;
 }
 
+static bool is_session(const char *name)
+{
+	struct mf_session session = {0};
+	bool is_one = mf_cli_session(&session, name, NULL, NULL) == 0;
+
+	/* a run's number may well be the beginning of a session's id */
+	is_one = is_one && (strchr(name, '/') || !strcmp(session.id, name));
+	mf_session_clear(&session);
+	return is_one;
+}
+
+int mf_view_open_run(struct mf_view *view, const char *option, const char **run,
+                     struct mf_err *err)
+{
+	if (!option && *run && is_session(*run)) {
+		option = *run;
+		*run = NULL;
+	}
+	return mf_view_open(view, option, NULL, err);
+}
+
+int mf_view_load_run(struct mf_view *view, const char *option, const char *run,
+                     const struct mf_node **top, struct mf_err *err)
+{
+	int rc = mf_view_open_run(view, option, &run, err);
+
+	if (rc == 0)
+		rc = mf_view_read(view, 0, err);
+	if (rc == 0)
+		rc = mf_view_tree(view, err);
+	*top = view->root;
+	return rc == 0 && run ? mf_view_run(view, run, top, err) : rc;
+}
+
 int mf_view_wait(struct mf_view *view, struct mf_err *err)
 {
 	bool was_live;

@@ -58,6 +58,17 @@ MF_MUST_USE int mf_view_load(struct mf_view *view, const char *option,
                              const char *operand, struct mf_err *err);
 
 /*
+ * The same two for a verb about a run: *run is its operand, or NULL. A session
+ * may stand there too, by its whole id or directory; then all of it is meant
+ * and *run becomes NULL. *top is the run's node, or the session's.
+ */
+MF_MUST_USE int mf_view_open_run(struct mf_view *view, const char *option,
+                                 const char **run, struct mf_err *err);
+MF_MUST_USE int mf_view_load_run(struct mf_view *view, const char *option,
+                                 const char *run, const struct mf_node **top,
+                                 struct mf_err *err);
+
+/*
  * Wait for more of a live session and fold it. Returns 1 when there was some,
  * 0 when the session is over and all of it was read.
  */
