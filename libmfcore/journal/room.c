@@ -13,7 +13,7 @@
 
 #include "journal/append.h"
 
-#define SKIP_TRIES 64
+#define SKIP_TRIES 256 /* above the blocks the recorder zeroes at a time */
 #define LOCK_PATIENCE_NS 1000000000u
 
 /* Map [offset, offset+len) of the segment at `path`, or return MAP_FAILED. */

@@ -854,6 +854,22 @@ TEST(a_preparer_keeps_pages_ready_and_cuts_what_is_left)
 	mf_journal_close(journal);
 }
 
+/* It left its mark on the very next blocks, and will never zero them. */
+TEST(a_recorder_killed_while_preparing_costs_no_record)
+{
+	struct mf_lane lanes[3] = {{0}};
+	struct mf__segment_head *head = writer.head;
+	struct mf_journal *journal;
+
+	head->preparing = head->ready + 64;
+	for (uint64_t i = 0; i < 300; i++)
+		assert_true(kit_append(&writer, &lanes[i % 3], i, 700));
+	journal = open_journal();
+	assert_int_equal(count_records(journal), 300);
+	assert_int_equal(mf_journal_health(journal)->dropped, 0);
+	mf_journal_close(journal);
+}
+
 #define KIT_CASE(name)                                                         \
 	cmocka_unit_test_setup_teardown(name, open_kit, close_kit)
 
@@ -888,6 +904,7 @@ int main(void)
 		KIT_CASE(a_directory_deleted_meanwhile_drops_and_kills_nobody),
 		KIT_CASE(a_writer_without_a_journal_drops_in_silence),
 		KIT_CASE(appending_leaves_errno_alone),
+		KIT_CASE(a_recorder_killed_while_preparing_costs_no_record),
 		KIT_CASE(a_preparer_keeps_pages_ready_and_cuts_what_is_left),
 	};
 
