@@ -49,7 +49,9 @@ static void take_a_hostile_name(void)
 
 static void ignore_hangup(void)
 {
-	signal(SIGHUP, SIG_IGN);
+	struct sigaction act = {.sa_handler = SIG_IGN};
+
+	sigaction(SIGHUP, &act, NULL);
 	setsid();
 }
 

@@ -20,7 +20,8 @@
  * the command has ended, waits for them up to `drain_ms`; sidecars of a run
  * end a moment after it. It does not wait for who left on purpose: a process
  * in a kernel session other than the recorder's and the command's (a daemon),
- * one that ignores SIGHUP (nohup), one that is stopped. SIGINT, SIGTERM, SIGHUP or SIGQUIT end the waiting.
+ * one that ignores SIGHUP (nohup), one that is stopped. SIGINT, SIGTERM,
+ * SIGHUP or SIGQUIT end the waiting.
  *
  * The command never depends on the recorder: killed at any moment, it leaves
  * the command running, and recording into the same journal.
