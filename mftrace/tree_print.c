@@ -393,6 +393,26 @@ static size_t gather(const struct mf_node *parent, enum mf_node_kind kind,
 	return n;
 }
 
+/* The name without the modules and functions it is inside of. */
+static struct mf_str short_name(struct mf_str name)
+{
+	static const char locals[] = "<locals>.";
+	struct mf_str rest;
+	size_t at;
+
+	while ((at = mf_str_search(name, mf_str(locals))) < name.len)
+		name = mf_str_from(name, at + sizeof(locals) - 1);
+	while ((at = mf_str_find(name, '.')) < name.len) {
+		rest = mf_str_from(name, at + 1);
+		if (mf_str_find(rest, '.') == rest.len)
+			break; /* Class.method stays */
+		name = rest;
+	}
+	if (mf_str_starts(name, "__main__."))
+		name = mf_str_from(name, sizeof("__main__.") - 1);
+	return name;
+}
+
 static void put_groups(struct mf_buf *line, const struct group *groups,
                        size_t n)
 {
@@ -400,7 +420,7 @@ static void put_groups(struct mf_buf *line, const struct group *groups,
 
 	for (i = 0; i < n; i++) {
 		mf_buf_puts(line, i ? ", " : ": ");
-		mf_text_terminal(line, groups[i].name);
+		mf_text_terminal(line, short_name(groups[i].name));
 		if (groups[i].n > 1)
 			mf_buf_printf(line, " x%zu", groups[i].n);
 	}

@@ -117,12 +117,32 @@ static void find_tasks(const struct mf_view *view, const char *name,
 	}
 }
 
+/* A step's name, where it has only one task. */
+static void find_steps(const struct mf_view *view, const char *name,
+                       struct search *s)
+{
+	struct mf_str step = mf_str(name);
+	int number = mf_pathspec_cut_attempt(&step);
+	const struct mf_node *node, *attempt;
+
+	for (node = view->root; node; node = mf_node_walk(view->root, node)) {
+		if (node->kind != MF_NODE_TASK || !node->parent ||
+		    !mf_str_eq(node->parent->name, step))
+			continue;
+		attempt = attempt_of(node, number);
+		if (attempt)
+			fit(s, attempt);
+	}
+}
+
 int mf_view_task(const struct mf_view *view, const char *name,
                  const struct mf_node **out, struct mf_err *err)
 {
 	struct search s = {.what = "task", .name = name};
 
 	find_tasks(view, name, &s);
+	if (!s.n && name)
+		find_steps(view, name, &s);
 	return answer(&s, view, out, err);
 }
 
