@@ -79,7 +79,8 @@ class Recorded:
     def __init__(self, python, place, *options):
         env = environment(place)
         self.trace = Trace.of(
-            MFTRACE, "record", "-q", "--", python, FLOW, *options, "run",
+            MFTRACE, "record", "-q", "--drain=60", "--", python, FLOW,
+            *options, "run",
             calls=CALLS + ",read,write,pipe,pipe2,dup2,close",
             sift="read([1-9]", cwd=str(place), env=env)
         assert self.trace.result.returncode == 0, self.trace.result
