@@ -103,7 +103,7 @@ static bool revive(struct mf_writer *writer)
 }
 
 bool mf_writer_forked(struct mf_writer *writer, struct mf_lane *lane,
-                      const char *via)
+                      const struct mf_fork *how)
 {
 	uint32_t parent = writer->pid;
 	int saved = errno;
@@ -114,10 +114,19 @@ bool mf_writer_forked(struct mf_writer *writer, struct mf_lane *lane,
 		return false;
 	}
 	if (mf_record_begin(&rec, writer, lane, MF_EV_PROC_FORK,
-	                    2 * MF_FIELD_U64 + MF_FIELD_BYTES(strlen(via)))) {
+	                    2 * MF_FIELD_U64 +
+	                            MF_FIELD_BYTES(strlen(how->via)) +
+	                            MF_FIELD_BYTES(how->function.len) +
+	                            MF_FIELD_BYTES(how->child.len))) {
 		mf_record_u64(&rec, MF_F_PPID, parent);
 		mf_record_u64(&rec, MF_F_START_TICKS, writer->start_ticks);
-		mf_record_bytes(&rec, MF_F_VIA, via, strlen(via));
+		mf_record_bytes(&rec, MF_F_VIA, how->via, strlen(how->via));
+		if (how->function.len)
+			mf_record_bytes(&rec, MF_F_FUNCTION, how->function.ptr,
+			                how->function.len);
+		if (how->child.len)
+			mf_record_bytes(&rec, MF_F_TEXT, how->child.ptr,
+			                how->child.len);
 		mf_record_end(&rec);
 	}
 	errno = saved;
@@ -339,7 +348,8 @@ static char *reserve_slowly(struct mf_writer *writer, struct mf_lane *lane,
 	generation =
 		__atomic_load_n(&writer->life->generation, __ATOMIC_ACQUIRE);
 	if (generation == 0 || generation == BEING_BORN) {
-		mf_writer_forked(writer, lane, "clone");
+		mf_writer_forked(writer, lane,
+		                 &(struct mf_fork){.via = "clone"});
 		generation = __atomic_load_n(&writer->life->generation,
 		                             __ATOMIC_ACQUIRE);
 	}

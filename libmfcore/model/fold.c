@@ -164,7 +164,6 @@ static mf__fold_fn *const folds[MF_EV_MAX] = {
 	[MF_EV_ASYNC_START] = mf__fold_async_start,
 	[MF_EV_ASYNC_END] = mf__fold_async_end,
 	[MF_EV_MP_CHILD] = mf__fold_mp_child,
-	[MF_EV_FORK_FROM] = mf__fold_fork_from,
 	[MF_EV_NOTE] = fold_note,
 	[MF_EV_KERNEL] = mf__fold_kernel,
 	[MF_EV_PYTHON] = mf__fold_python,

@@ -121,8 +121,8 @@ typedef void mf__fold_fn(struct mf_model *model, struct mf_proc *writer,
                          const struct mf__fields *f);
 
 mf__fold_fn mf__fold_start, mf__fold_exec, mf__fold_fork, mf__fold_exit,
-	mf__fold_wait, mf__fold_left, mf__fold_signal, mf__fold_fork_from,
-	mf__fold_mp_child, mf__fold_python, mf__fold_kernel;
+	mf__fold_wait, mf__fold_left, mf__fold_signal, mf__fold_mp_child,
+	mf__fold_python, mf__fold_kernel;
 /* thread.c */
 mf__fold_fn mf__fold_thread_start, mf__fold_thread_end, mf__fold_thread_name,
 	mf__fold_async_start, mf__fold_async_end;

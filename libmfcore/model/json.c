@@ -113,6 +113,8 @@ static void add_details(cJSON *obj, const struct mf_node *node)
 		                    : MF_STR("plain"));
 		if (proc->fork_function.len)
 			mf_json_str(obj, "forked_by", proc->fork_function);
+		if (proc->fork_child.len)
+			mf_json_str(obj, "forked_for", proc->fork_child);
 		if (proc->mp_function.len)
 			mf_json_str(obj, "function", proc->mp_function);
 	}

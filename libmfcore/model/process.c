@@ -338,6 +338,8 @@ void mf__fold_fork(struct mf_model *model, struct mf_proc *proc,
 	proc->birth = MF_BORN_FORK;
 	if (!proc->start_ticks)
 		proc->start_ticks = mf__num(f, MF_F_START_TICKS, 0);
+	proc->fork_function = mf__keep_field(model, f, MF_F_FUNCTION);
+	proc->fork_child = mf__keep_field(model, f, MF_F_TEXT);
 	know_parent(model, proc, f);
 	parent = proc->parent;
 	if (!parent)
@@ -345,16 +347,6 @@ void mf__fold_fork(struct mf_model *model, struct mf_proc *proc,
 	proc->pgid = parent->pgid;
 	if (!proc->image)
 		proc->image = parent->image;
-	if (parent->next_fork.ptr) {
-		proc->fork_function = parent->next_fork;
-		parent->next_fork = (struct mf_str){0};
-	}
-}
-
-void mf__fold_fork_from(struct mf_model *model, struct mf_proc *proc,
-                        const struct mf__fields *f)
-{
-	proc->next_fork = mf__keep_field(model, f, MF_F_FUNCTION);
 }
 
 void mf__fold_mp_child(struct mf_model *model, struct mf_proc *proc,

@@ -104,7 +104,8 @@ static void record_start(char *const *argv, char *const *envp)
 static void notice_fork(void)
 {
 	if (mf__recorder.is_on && mf__is_vforked() &&
-	    mf_writer_forked(&mf__recorder.writer, mf__lane(), "clone"))
+	    mf_writer_forked(&mf__recorder.writer, mf__lane(),
+	                     &(struct mf_fork){.via = "clone"}))
 		mf__fds_forked();
 }
 
@@ -153,11 +154,47 @@ static void before_fork(void)
 		mf__fds_share();
 }
 
+/* What this thread's next child should know; it is born with a copy. */
+static __thread struct {
+	char function[MF__FORK_NAME_MAX];
+	char child[MF__FORK_NAME_MAX];
+	size_t function_len;
+	size_t child_len;
+} next_fork;
+
+static size_t keep_name(char *out, struct mf_str name)
+{
+	size_t len =
+		name.len < MF__FORK_NAME_MAX ? name.len : MF__FORK_NAME_MAX;
+
+	memcpy(out, name.ptr, len);
+	return len;
+}
+
+void mf__fork_from(struct mf_str function, struct mf_str child)
+{
+	next_fork.function_len = keep_name(next_fork.function, function);
+	next_fork.child_len = child.len ? keep_name(next_fork.child, child) : 0;
+}
+
+static void in_parent(void)
+{
+	next_fork.function_len = 0;
+	next_fork.child_len = 0;
+}
+
 static void in_child(void)
 {
+	struct mf_fork how = {
+		.via = "fork",
+		.function = {next_fork.function, next_fork.function_len},
+		.child = {next_fork.child, next_fork.child_len},
+	};
+
 	if (!mf__recorder.is_on)
 		return;
-	mf_writer_forked(&mf__recorder.writer, mf__lane(), "fork");
+	mf_writer_forked(&mf__recorder.writer, mf__lane(), &how);
+	in_parent();
 	mf__fds_forked();
 }
 
@@ -175,9 +212,9 @@ static void watch_forks(void)
 	} posix = {.ptr = dlsym(RTLD_DEFAULT, "pthread_atfork")};
 
 	if (glibc.ptr)
-		glibc.fn(before_fork, NULL, in_child, NULL);
+		glibc.fn(before_fork, in_parent, in_child, NULL);
 	else if (posix.ptr)
-		posix.fn(before_fork, NULL, in_child);
+		posix.fn(before_fork, in_parent, in_child);
 }
 
 static void take_options(const struct mf__segment_head *head)

@@ -145,7 +145,6 @@ void mf__py_on_fork(void)
 	struct mf__py_text module = {0};
 	struct mf__py_text function = {0};
 	struct mf__py_text child = {0};
-	struct mf_record rec;
 
 	if (!frame)
 		return;
@@ -159,12 +158,6 @@ void mf__py_on_fork(void)
 	put_function(&function, frame);
 	PY(PyErr_Clear)();
 	mf__py_drop(frame);
-	if (!mf__begin(&rec, MF_EV_FORK_FROM,
-	               MF_FIELD_BYTES(function.len) +
-	                       MF_FIELD_BYTES(child.len)))
-		return;
-	mf_record_bytes(&rec, MF_F_FUNCTION, function.bytes, function.len);
-	if (child.len)
-		mf_record_bytes(&rec, MF_F_TEXT, child.bytes, child.len);
-	mf_record_end(&rec);
+	mf__fork_from((struct mf_str){function.bytes, function.len},
+	              (struct mf_str){child.bytes, child.len});
 }

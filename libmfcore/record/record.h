@@ -216,7 +216,14 @@ size_t mf__fds_budget(int fd, enum mf__fd_class kind, size_t wanted);
 
 /* ---- the rest ---- */
 
-/* process.c */
+/*
+ * process.c: this thread is about to fork, in `function`, a child that is for
+ * `child`, where that is known. The child says so itself: what two processes
+ * say of one fork may reach the journal in any order.
+ */
+#define MF__FORK_NAME_MAX 256
+void mf__fork_from(struct mf_str function, struct mf_str child);
+
 void mf__process_started(char **argv, char **envp);
 
 /* thread.c */

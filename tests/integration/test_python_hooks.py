@@ -101,14 +101,12 @@ def facts_are_recorded_as_they_are(python):
     assert facts["asked"] == 0, "str() of an exception ran code of the program"
     assert_equal([[e.pid, text(e, "NAME"), text(e, "FUNCTION")]
                   for e in only(events, "MP_CHILD")], facts["children"])
-    # each is about the next fork; subprocess may fork as well, without one
+    # subprocess may fork as well, without saying why
     forks = only(events, "PROC_FORK", PPID=facts["pid"])
-    said = only(mine, "FORK_FROM")
-    assert_equal([[next(fork.pid for fork in forks if fork.time > e.time),
-                   text(e, "FUNCTION")] for e in said
-                  if text(e, "FUNCTION").startswith("__main__")],
+    assert_equal([[e.pid, text(e, "FUNCTION")] for e in forks
+                  if (text(e, "FUNCTION") or "").startswith("__main__")],
                  facts["forks"])
-    assert [e for e in said if text(e, "FUNCTION").startswith(
+    assert [e for e in forks if (text(e, "FUNCTION") or "").startswith(
         "multiprocessing.popen_fork.")]
 
 
@@ -252,7 +250,8 @@ def no_python_leaves_it_alone(python):
     kinds = {event.type for event in events}
     assert "THREAD_START" in kinds and json.loads(out)["threads"]
     assert not kinds & {"PYTHON", "THREAD_NAME", "ASYNC_START", "ASYNC_END",
-                        "MP_CHILD", "FORK_FROM"}, kinds
+                        "MP_CHILD"}, kinds
+    assert not [e for e in events if text(e, "FUNCTION")]
 
 
 @case
@@ -268,10 +267,10 @@ print(parallel_map(square, range(4), max_parallel=2))
     out, events = recorded(python, "-c", code)
     assert out == b"[0, 1, 4, 9]\n", out
     said = {(text(e, "FUNCTION"), text(e, "TEXT"))
-            for e in only(events, "FORK_FROM")}
+            for e in only(events, "PROC_FORK")}
     assert said == {("metaflow.multicore_utils.parallel_map",
                      "__main__.square")}, said
-    assert len(only(events, "FORK_FROM")) == 4
+    assert len(only(events, "PROC_FORK")) == 4
 
 
 if __name__ == "__main__":

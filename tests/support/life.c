@@ -61,9 +61,17 @@ void life_exec(struct life *l, double t, uint32_t caller, uint32_t pid,
 
 void life_fork(struct life *l, double t, uint32_t pid, uint32_t ppid)
 {
+	life_fork_by(l, t, pid, ppid, NULL);
+}
+
+void life_fork_by(struct life *l, double t, uint32_t pid, uint32_t ppid,
+                  const char *function)
+{
 	life_by(l, MF_EV_PROC_FORK, t, pid);
 	events_u64(&l->e, MF_F_PPID, ppid);
 	events_u64(&l->e, MF_F_START_TICKS, (uint64_t)pid * 10);
+	if (function)
+		events_str(&l->e, MF_F_FUNCTION, function);
 	life_fold(l);
 }
 

@@ -40,6 +40,8 @@ void life_start(struct life *l, double t, uint32_t pid, uint32_t ppid,
 void life_exec(struct life *l, double t, uint32_t caller, uint32_t pid,
                const char *cmdline);
 void life_fork(struct life *l, double t, uint32_t pid, uint32_t ppid);
+void life_fork_by(struct life *l, double t, uint32_t pid, uint32_t ppid,
+                  const char *function);
 void life_exit(struct life *l, double t, uint32_t pid, int code);
 void life_wait(struct life *l, double t, uint32_t parent, uint32_t pid,
                int status);

@@ -288,11 +288,8 @@ TEST(forks_are_told_apart)
 
 	life_begin(&l);
 	life_start(&l, 0.1, 100, LIFE_RECORDER, "python3 x.py");
-	life_by(&l, MF_EV_FORK_FROM, 0.2, 100);
-	events_str(&l.e, MF_F_FUNCTION,
-	           "metaflow.multicore_utils.parallel_imap_unordered");
-	life_fold(&l);
-	life_fork(&l, 0.21, 701, 100);
+	life_fork_by(&l, 0.21, 701, 100,
+	             "metaflow.multicore_utils.parallel_imap_unordered");
 	life_fork(&l, 0.3, 702, 100);
 	life_by(&l, MF_EV_MP_CHILD, 0.31, 702);
 	events_str(&l.e, MF_F_NAME, "Process-1");

@@ -103,8 +103,8 @@ struct mf_proc {
 	struct mf_str id;            /* stable name within the session */
 	struct mf_str failed_path;   /* program that could not be executed */
 	struct mf_str failed_argv;   /* LIST */
-	struct mf_str next_fork;     /* function that is about to fork */
 	struct mf_str fork_function; /* of the parent, that forked it */
+	struct mf_str fork_child;    /* what it was forked for */
 	struct mf_str mp_name;       /* multiprocessing's name, target */
 	struct mf_str mp_function;
 	struct mf_str python; /* version of its interpreter */

@@ -79,13 +79,20 @@ struct mf_record {
  */
 MF_MUST_USE int mf_writer_attach(struct mf_writer *writer, const char *path);
 
+/* What a forked child knows of its birth. */
+struct mf_fork {
+	const char *via;        /* function of libc */
+	struct mf_str function; /* that called it; absent: not known */
+	struct mf_str child;    /* what the child is for; absent: not known */
+};
+
 /*
  * Notice that this process is a forked child and begin to write as itself,
- * with a PROC_FORK record that names `via`. Appending does it by itself;
- * calling it early makes the record's time exact. Returns whether it was one.
+ * with a PROC_FORK record of `how`. Appending does it by itself; calling it
+ * early makes the record's time exact. Returns whether it was one.
  */
 bool mf_writer_forked(struct mf_writer *writer, struct mf_lane *lane,
-                      const char *via);
+                      const struct mf_fork *how);
 
 /* Unmap. Lanes of this writer must not be used again. */
 void mf_writer_detach(struct mf_writer *writer);
