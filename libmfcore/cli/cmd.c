@@ -168,6 +168,8 @@ static int check_stdout(const struct mf_tool *tool, int status)
 		mf_fail(&err, rc, "cannot write to standard output");
 		mf_cli_error(tool->name, rc, &err);
 	}
+	if (status == MF_EXIT_NO && rc != -EPIPE)
+		return MF_EXIT_FAILED; /* the answer did not arrive */
 	return status == MF_EXIT_OK ? MF_EXIT_FAILED : status;
 }
 

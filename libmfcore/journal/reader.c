@@ -385,7 +385,7 @@ static int read_blob(struct mf_journal *j, const struct mf_field_value *value,
 	if (!mf__blob_path(path, sizeof(path), j->scan.any_path,
 	                   (const unsigned char *)value->bytes.ptr))
 		return -ENAMETOOLONG;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return -ENOENT;
 	if (fstat(fd, &st) < 0 || (uint64_t)st.st_size != value->number) {

@@ -126,6 +126,32 @@ static int is_segment_name(const struct dirent *entry)
 	return len > 4 && strcmp(entry->d_name + len - 4, ".mfj") == 0;
 }
 
+/*
+ * Open what bears a segment's name: -errno, -EBADF for what is no file. A
+ * process that cannot open anything now (EMFILE, ENOMEM) may later.
+ */
+static int open_segment(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return fd;
+	close(fd);
+	return -EBADF;
+}
+
+/* One file that cannot be read is damage; the others are still told. */
+static int leave_out(struct mf__scan *scan, uint64_t name_hash, int error)
+{
+	scan->damaged++;
+	if (!scan->refused || scan->refused == -EBADF)
+		scan->refused = error;
+	return mf_map_put(&scan->names, name_hash, scan);
+}
+
 static int add_segment(struct mf__scan *scan, const char *name,
                        struct mf_err *err)
 {
@@ -150,9 +176,11 @@ static int add_segment(struct mf__scan *scan, const char *name,
 	scan->segments = segments;
 	seg = segments + scan->segments_len;
 	memset(seg, 0, sizeof(*seg));
-	seg->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	seg->fd = open_segment(path);
+	if (seg->fd == -EMFILE || seg->fd == -ENFILE || seg->fd == -ENOMEM)
+		return mf_fail(err, seg->fd, "cannot open journal '%s'", path);
 	if (seg->fd < 0)
-		return mf_fail(err, -errno, "cannot open journal '%s'", path);
+		return leave_out(scan, hash, seg->fd);
 	rc = identify(scan, seg);
 	if (rc == -MF_EFORMAT) {
 		close(seg->fd);
@@ -428,7 +456,14 @@ int mf__scan_open(struct mf__scan *scan, const char *dir, struct mf_err *err)
 	if (!scan->dir || !scan->any_path)
 		return mf_fail(err, -ENOMEM, "out of memory");
 	rc = mf__scan_look(scan, err);
-	if (rc == 0 && scan->segments_len == 0)
+	if (rc < 0 || scan->segments_len > 0)
+		return rc;
+	if (scan->refused && scan->refused != -EBADF)
+		rc = mf_fail(err, scan->refused,
+		             "cannot read the journal in "
+		             "'%s'",
+		             dir);
+	else
 		rc = mf_fail(err, -MF_EFORMAT, "no journal in '%s'", dir);
 	return rc;
 }

@@ -78,6 +78,7 @@ struct mf__scan {
 	uint64_t bytes_found;
 	uint64_t damaged;
 	uint64_t damaged_bytes;
+	int refused; /* why a file could not be opened, when one could not */
 };
 
 MF_MUST_USE int mf__scan_open(struct mf__scan *scan, const char *dir,

@@ -136,14 +136,15 @@ int mf_session_list(struct mf_session_list *out,
 	return 0;
 }
 
-static bool holds_segment(const char *path)
+/* 1, 0, or -errno for a directory that cannot be looked into. */
+static int holds_segment(const char *path)
 {
 	struct dirent *entry;
 	DIR *dir = opendir(path);
 	bool is_found = false;
 
 	if (!dir)
-		return false;
+		return errno == EACCES || errno == ENOMEM ? -errno : 0;
 	while (!is_found && (entry = readdir(dir)))
 		is_found = mf_str_ends(mf_str(entry->d_name), SEGMENT_SUFFIX);
 	closedir(dir);
@@ -154,9 +155,10 @@ static bool holds_segment(const char *path)
 static int find_dir(struct mf_session *out, const char *named)
 {
 	struct mf_session session = {0};
+	int rc = holds_segment(named);
 
-	if (!holds_segment(named))
-		return 0;
+	if (rc <= 0)
+		return rc;
 	session.dir = realpath(named, NULL);
 	if (!session.dir)
 		return -errno;
