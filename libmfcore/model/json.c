@@ -51,9 +51,11 @@ static void add_exit(cJSON *obj, const struct mf_ending *x)
 
 static void add_usage(cJSON *obj, const struct mf_proc *proc)
 {
-	if (proc->utime_us || proc->stime_us)
-		mf_json_u64(obj, "cpu_ns",
-		            (proc->utime_us + proc->stime_us) * 1000);
+	if (proc->cpu_us)
+		mf_json_u64(obj, "cpu_ns", proc->cpu_us * 1000);
+	if (proc->cpu_below_us)
+		mf_json_u64(obj, "cpu_with_children_ns",
+		            proc->cpu_below_us * 1000);
 	if (proc->maxrss_kb)
 		mf_json_u64(obj, "rss_bytes", proc->maxrss_kb * 1024);
 	if (proc->python.len)

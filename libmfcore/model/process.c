@@ -362,13 +362,20 @@ void mf__fold_python(struct mf_model *model, struct mf_proc *proc,
 	proc->python = mf__keep_field(model, f, MF_F_VERSION);
 }
 
+/* Of the process alone, by its own word. */
+static void read_own_usage(struct mf_proc *proc, const struct mf__fields *f)
+{
+	proc->cpu_us =
+		mf__num(f, MF_F_UTIME_US, 0) + mf__num(f, MF_F_STIME_US, 0);
+	proc->maxrss_kb = mf__num(f, MF_F_MAXRSS_KB, 0);
+}
+
+/* What wait4(2) gives: the process and all it waited for itself. */
 static void read_usage(struct mf_proc *proc, const struct mf__fields *f)
 {
-	if (mf__has(f, MF_F_UTIME_US))
-		proc->utime_us = mf__num(f, MF_F_UTIME_US, 0);
-	if (mf__has(f, MF_F_STIME_US))
-		proc->stime_us = mf__num(f, MF_F_STIME_US, 0);
-	if (mf__has(f, MF_F_MAXRSS_KB))
+	proc->cpu_below_us =
+		mf__num(f, MF_F_UTIME_US, 0) + mf__num(f, MF_F_STIME_US, 0);
+	if (!proc->maxrss_kb)
 		proc->maxrss_kb = mf__num(f, MF_F_MAXRSS_KB, 0);
 }
 
@@ -378,7 +385,7 @@ void mf__fold_exit(struct mf_model *model, struct mf_proc *proc,
 	proc->has_code = true;
 	proc->code = (int64_t)mf__num(f, MF_F_CODE, 0);
 	proc->exit_ns = model->ev->wall_ns;
-	read_usage(proc, f);
+	read_own_usage(proc, f);
 }
 
 /*

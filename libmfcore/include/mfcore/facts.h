@@ -113,8 +113,9 @@ struct mf_proc {
 	uint64_t exit_ns; /* by its own word */
 	uint64_t wait_ns; /* its status was taken */
 	uint64_t last_ns; /* its latest record */
-	uint64_t utime_us;
-	uint64_t stime_us;
+	uint64_t cpu_us;  /* its own, 0 unless it said so at its end */
+	uint64_t
+		cpu_below_us; /* and of children it waited for; from its wait */
 	uint64_t maxrss_kb;
 	uint64_t excess[3];  /* output bytes that were not kept */
 	uint64_t s3_inputs;  /* lines of the control files it was given */
