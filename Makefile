@@ -102,6 +102,7 @@ distclean: clean
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z][a-zA-Z_.\/-]*:.*## / { \
 		printf "  %-24s %s\n", $$1, $$2 }' $(MAKEFILE_LIST) | sort
+	@echo "  fuzz-NAME, check-TEST    one fuzz target (FUZZ_SECONDS=60), one test"
 	@echo "variants: VARIANT=$(subst $(space),|,$(VARIANTS)); V=1 shows commands"
 
 %/: ; @mkdir -p $@
