@@ -8,8 +8,9 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from mftest import (MFTRACE, TMP, Skip, case, journal, main, only,  # noqa: E402
-                    record, wait_for)
+from mftest import (  # noqa: E402
+    away_from_datastores, case, journal, main, MFTRACE, only, record, Skip,
+    TMP, wait_for)
 
 RECORD = [MFTRACE, "record", "-q"]
 
@@ -245,4 +246,5 @@ def a_process_killed_for_want_of_memory_shows_in_the_kernels_count():
         inner.rmdir()
 
 
+away_from_datastores()
 main()

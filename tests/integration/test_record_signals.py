@@ -12,8 +12,9 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from mftest import (MFTRACE, TMP, case, journal, main, only,  # noqa: E402
-                    record, sessions, wait_for)
+from mftest import (  # noqa: E402
+    away_from_datastores, case, journal, main, MFTRACE, only, record,
+    sessions, TMP, wait_for)
 
 # Counts what arrives until nothing has for a while, then says so.
 COUNTER = TMP / "counter.py"
@@ -78,10 +79,12 @@ class Terminal:
         """Read to the end, and return the leader's wait status."""
         while True:
             try:
-                if not os.read(self.fd, 65536):
-                    break
+                more = os.read(self.fd, 65536)
             except OSError:
+                more = b""
+            if not more:
                 break
+            self.text += more.decode(errors="replace")
         status = os.waitpid(self.pid, 0)[1]
         os.close(self.fd)
         return status
@@ -166,6 +169,44 @@ def a_key_ends_a_command_that_does_not_care():
     assert status[1] in (status[0], "status=130"), status
     end, = only(journal(), "SESSION_END")
     assert end.fields["STATUS"] == signal.SIGINT
+
+
+SLOW_FLOW = """
+import time
+from metaflow import FlowSpec, step
+
+class SlowFlow(FlowSpec):
+    @step
+    def start(self):
+        print("in start", flush=True)
+        time.sleep(60)
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+if __name__ == "__main__":
+    SlowFlow()
+"""
+
+
+@case
+def ctrl_c_ends_a_real_run_with_the_same_words_and_status():
+    flow = TMP / "slow.py"
+    flow.write_text(SLOW_FLOW)
+    said = []
+    for prefix in ([], RECORD):
+        term = Terminal(*prefix, os.environ["VENV_PYTHON"], str(flow),
+                        "--no-pylint", "run")
+        term.expect("in start", timeout=60)
+        time.sleep(0.3)
+        term.type("\x03")
+        status = term.wait()
+        text = re.sub(r"[0-9]+([-:.][0-9]+)*", "N", term.text)
+        said.append((status, sorted(text.splitlines())))
+    assert said[0] == said[1], said
+    assert any("Aborted" in line for line in said[0][1]), said
 
 
 @case
@@ -352,4 +393,5 @@ def a_session_of_an_interactive_shell_gets_its_terminal_back():
     assert len(sessions()) > 0
 
 
+away_from_datastores()
 main()

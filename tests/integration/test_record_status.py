@@ -10,8 +10,9 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from mftest import (MFTRACE, TMP, Skip, case, journal, main, only,  # noqa: E402
-                    record, sessions, wait_for)
+from mftest import (  # noqa: E402
+    away_from_datastores, case, journal, main, MFTRACE, only, record,
+    sessions, Skip, TMP, wait_for)
 
 WRITER = "import sys; sys.stdout.write('out\\n' * 20000); " \
          "sys.stderr.write('err\\n' * 5000); sys.exit(7)"
@@ -177,7 +178,9 @@ def a_session_goes_under_the_datastore_of_this_directory():
     top = TMP / "project"
     (top / ".metaflow").mkdir(parents=True)
     (top / "below").mkdir()
-    record("true", cwd=top / "below")
+    env = dict(os.environ)
+    del env["METAFLOW_DATASTORE_SYSROOT_LOCAL"]
+    record("true", cwd=top / "below", env=env)
     assert len(sessions(top / ".metaflow/.mfcore")) == 1
     other = TMP / "sysroot"
     env = dict(os.environ, METAFLOW_DATASTORE_SYSROOT_LOCAL=str(other))
@@ -412,4 +415,5 @@ def the_session_is_live_while_and_only_while_it_is_recorded():
         os.kill(child, signal.SIGKILL)
 
 
+away_from_datastores()
 main()
