@@ -334,9 +334,15 @@ static inline char *bump(struct mf_lane *lane, size_t size)
 #endif
 }
 
+/* The checksum key of a record at `at` in the lane's chunk. */
+static uint64_t key_of(const struct mf_lane *lane, const char *at)
+{
+	return lane->seed + lane->offset - (uint64_t)(lane->end - at);
+}
+
 /* Everything but the common case. Returns where the record goes, or NULL. */
 static char *reserve_slowly(struct mf_writer *writer, struct mf_lane *lane,
-                            size_t size)
+                            size_t size, uint64_t *key)
 {
 	char *at = NULL;
 	uint64_t generation;
@@ -367,25 +373,51 @@ static char *reserve_slowly(struct mf_writer *writer, struct mf_lane *lane,
 		at = bump(lane, size);
 		if (at + size > lane->end)
 			at = NULL;
+		else
+			*key = key_of(lane, at);
 	}
 	lane->is_busy = false;
 	return at;
 }
 
+/*
+ * Whether [at, at+size) is of the lane's chunk, with its key. A signal handler
+ * may exchange the chunk at any instruction; no two chunks have one end.
+ */
+static bool is_of_chunk(const struct mf_lane *lane, const char *at, size_t size,
+                        uint64_t *key)
+{
+	const char *end;
+	bool is_inside;
+
+	do {
+		end = __atomic_load_n(&lane->end, __ATOMIC_ACQUIRE);
+		is_inside = at + size <= end &&
+		            at + (size_t)lane->blocks * MF__BLOCK >= end;
+		*key = key_of(lane, at);
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	} while (end != __atomic_load_n(&lane->end, __ATOMIC_ACQUIRE));
+	return is_inside;
+}
+
+/*
+ * The first look keeps the cursor from running over the end, where the next
+ * chunk may begin: only a handler in between can still make it do so.
+ */
 static char *reserve(struct mf_writer *writer, struct mf_lane *lane,
-                     size_t size)
+                     size_t size, uint64_t *key)
 {
 	int saved = errno;
 	char *at;
 
 	if (lane->generation == __atomic_load_n(&writer->life->generation,
 	                                        __ATOMIC_RELAXED) &&
-	    !lane->is_busy) {
+	    !lane->is_busy && lane->end - lane->cursor >= (ptrdiff_t)size) {
 		at = bump(lane, size);
-		if (at + size <= lane->end)
+		if (is_of_chunk(lane, at, size, key))
 			return at;
 	}
-	at = reserve_slowly(writer, lane, size);
+	at = reserve_slowly(writer, lane, size, key);
 	errno = saved;
 	return at;
 }
@@ -404,7 +436,7 @@ bool mf_record_begin(struct mf_record *rec, struct mf_writer *writer,
 		mf_writer_dropped(writer, MF_DROP_TOO_BIG, payload);
 		return false;
 	}
-	base = reserve(writer, lane, size);
+	base = reserve(writer, lane, size, &rec->key);
 	if (!base)
 		return false;
 
@@ -419,7 +451,6 @@ bool mf_record_begin(struct mf_record *rec, struct mf_writer *writer,
 	rec->base = base;
 	rec->put = base + sizeof(*head);
 	rec->end = base + size;
-	rec->key = lane->seed + lane->offset - (uint64_t)(lane->end - base);
 	return true;
 }
 
