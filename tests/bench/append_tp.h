@@ -6,7 +6,8 @@
 #undef LTTNG_UST_TRACEPOINT_INCLUDE
 #define LTTNG_UST_TRACEPOINT_INCLUDE "bench/append_tp.h"
 
-#if !defined(MFTEST_APPEND_TP_H) || defined(LTTNG_UST_TRACEPOINT_HEADER_MULTI_READ)
+#if !defined(MFTEST_APPEND_TP_H) ||                                            \
+	defined(LTTNG_UST_TRACEPOINT_HEADER_MULTI_READ)
 #define MFTEST_APPEND_TP_H
 
 #include <stddef.h>
@@ -17,8 +18,8 @@
 LTTNG_UST_TRACEPOINT_EVENT(
 	mf_bench, append,
 	LTTNG_UST_TP_ARGS(const uint8_t *, bytes, size_t, len),
-	LTTNG_UST_TP_FIELDS(
-		lttng_ust_field_sequence(uint8_t, data, bytes, size_t, len)))
+	LTTNG_UST_TP_FIELDS(lttng_ust_field_sequence(uint8_t, data, bytes,
+                                                     size_t, len)))
 
 #endif
 

@@ -330,6 +330,7 @@ TEST(a_signal_handler_may_append_in_the_middle_of_an_append)
 	time_t end = time(NULL) + 5;
 
 	memset(&handler_lane, 0, sizeof(handler_lane));
+	handler_wrote = handler_tried = 0;
 	assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
 	assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
 	while (handler_tried < 2000 && time(NULL) < end) {
