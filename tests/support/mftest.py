@@ -75,10 +75,19 @@ def wait_for(what, timeout=20.0):
         time.sleep(0.005)
 
 
+def _begun(directory):
+    """The clock when a session's first segment was made; 0: not yet."""
+    for path in sorted(directory.glob("*.mfj")):
+        head = path.read_bytes()[:48]
+        return struct.unpack_from("<Q", head, 40)[0] if len(head) == 48 else 0
+    return 0
+
+
 def sessions(parent=None):
-    """Directories of sessions, oldest first."""
+    """Directories of sessions, oldest first, also within one second."""
     parent = pathlib.Path(parent or STATE)
-    return sorted(parent.iterdir()) if parent.is_dir() else []
+    found = sorted(parent.iterdir()) if parent.is_dir() else []
+    return sorted(found, key=_begun)
 
 
 _NAMES = {}
