@@ -95,26 +95,27 @@ bool mf__environ_take(char *path, size_t cap)
 }
 
 /*
- * Asked as the new program will ask, by the effective user: a file that cannot
- * be preloaded is a line on its stderr.
+ * Asked as the new program will ask, by the effective user, and with a
+ * descriptor free for it: a file that cannot be preloaded is a line on its
+ * stderr.
  */
-static bool may(const char *path, int mode)
-{
-	long rc = syscall(SYS_faccessat2, AT_FDCWD, path, mode, AT_EACCESS);
-
-	if (rc < 0 && errno == ENOSYS)
-		rc = syscall(SYS_faccessat, AT_FDCWD, path, mode);
-	return rc == 0;
-}
-
 bool mf__environ_reaches(void)
 {
 	int saved = errno;
-	bool ok = may(mf__recorder.preload, R_OK) &&
-	          may(mf__recorder.writer.path, R_OK | W_OK);
+	int fd = (int)syscall(SYS_openat, AT_FDCWD, mf__recorder.preload,
+	                      O_RDONLY | O_CLOEXEC);
+	long rc = -1;
 
+	if (fd >= 0) {
+		syscall(SYS_close, fd);
+		rc = syscall(SYS_faccessat2, AT_FDCWD, mf__recorder.writer.path,
+		             R_OK | W_OK, AT_EACCESS);
+		if (rc < 0 && errno == ENOSYS)
+			rc = syscall(SYS_faccessat, AT_FDCWD,
+			             mf__recorder.writer.path, R_OK | W_OK);
+	}
 	errno = saved;
-	return ok;
+	return rc == 0;
 }
 
 bool mf__environ_is_taken(char *const *envp)
