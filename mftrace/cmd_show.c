@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "commands.h"
 #include "mfcli/out.h"
@@ -50,9 +51,7 @@ static int want_kind(struct showing *s, struct mf_str word, struct mf_err *err)
 	uint16_t type = mf_event_type_of(word);
 
 	if (!type || type >= MF_EV_MAX)
-		return mf_fail(err, -EINVAL,
-		               "there is no kind '%.*s'; 'mftrace show --help' "
-		               "lists them",
+		return mf_fail(err, -EINVAL, "there is no kind of event '%.*s'",
 		               (int)(word.len < 40 ? word.len : 40), word.ptr);
 	s->wants[type] = true;
 	return 0;
@@ -176,16 +175,48 @@ static void put_list(struct mf_buf *line, struct mf_str list)
 	}
 }
 
+/* SIGKILL for a signal, exit:1 or SIGKILL for a status, ENOENT for an errno. */
+static void put_number(struct mf_buf *line, const struct mf_field_value *f)
+{
+	int64_t n = (int64_t)f->number;
+	int small = n > -4096 && n < 65536 ? (int)n : 0;
+	const char *word = NULL;
+	const char *sign = "";
+
+	if (f->id == MF_F_STATUS && WIFSIGNALED(small))
+		word = sigabbrev_np(WTERMSIG(small));
+	else if (f->id == MF_F_SIGNO)
+		word = sigabbrev_np(small);
+	if (word) {
+		mf_buf_printf(line, "SIG%s", word);
+		return;
+	}
+	if (f->id == MF_F_STATUS && WIFEXITED(small) && n == small) {
+		mf_buf_printf(line, "exit:%d", WEXITSTATUS(small));
+		return;
+	}
+	if (f->id == MF_F_ERRNO) {
+		word = strerrorname_np(small);
+	} else if (f->id == MF_F_RESULT && n < 0) {
+		word = strerrorname_np(-small);
+		sign = "-";
+	}
+	if (word && small)
+		mf_buf_printf(line, "%s%s", sign, word);
+	else if (f->kind == MF_KIND_I64)
+		mf_buf_printf(line, "%" PRId64, n);
+	else
+		mf_buf_printf(line, "%" PRIu64, f->number);
+}
+
 static void put_value(struct showing *s, const struct mf_field_value *f)
 {
 	struct mf_str bytes = f->bytes;
 
 	switch (f->kind) {
 	case MF_KIND_U64:
-		mf_buf_printf(&s->line, "%" PRIu64, f->number);
-		return;
 	case MF_KIND_I64:
-		mf_buf_printf(&s->line, "%" PRId64, (int64_t)f->number);
+		put_number(&s->line, f);
 		return;
 	case MF_KIND_BLOB:
 		mf_buf_printf(&s->line,

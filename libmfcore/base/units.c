@@ -290,8 +290,9 @@ int mf_text_parse_time(struct mf_str s, uint64_t first_ns, uint64_t last_ns,
 		is_good = parse_clock(s, first_ns, last_ns, &value);
 	if (!is_good)
 		return mf_fail(err, -EINVAL,
-		               "not a time: want 2026-11-22T19:12:02Z, "
-		               "19:12:02.925, +3.5s or -10s");
+		               "'%.*s' is no time: want 2026-11-22T19:12:02Z, "
+		               "19:12:02.925, +3.5s or -10s",
+		               (int)(s.len < 40 ? s.len : 40), s.ptr);
 	*out = value;
 	return 0;
 }
