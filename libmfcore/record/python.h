@@ -3,7 +3,13 @@
  *
  * Nothing here runs Python code of ours: a method of the standard library is
  * replaced by an object of a C type that calls the original, so there is no
- * frame of ours in a traceback, a profile or a recursion count. Everything but
+ * frame of ours in a traceback, a profile or a recursion count. What remains to
+ * be seen: the type() of four methods; three "object.__getattr__" events a task
+ * in audit hooks of the program; the methods as callables in sys.monitoring,
+ * from 3.12 on; and that every audit event has a listener, so that CPython
+ * makes its arguments, for each imported module a copy of its code. Not seen
+ * by us: tasks of loops that are not asyncio's own (uvloop), and anything in a
+ * subinterpreter or a second interpreter of the process. Everything but
  * mf__python_start() and mf__python_look() runs with the GIL held, in the main
  * interpreter.
  */

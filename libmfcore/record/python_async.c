@@ -58,6 +58,7 @@ _Atomic uint32_t mf__py_async_unsaid;
 static __thread struct {
 	uint64_t current;
 	uint32_t pid; /* of `current`: a forked child runs none */
+	bool is_in_handle;
 	bool has_unsaid;
 	struct mf__py *task;
 	uint64_t id;
@@ -237,7 +238,7 @@ static void record_start(struct mf__py *task, uint64_t id, uint64_t parent,
 
 	name_task(&name, task);
 	if (!mf__begin(&rec, MF_EV_ASYNC_START,
-	               2 * MF_FIELD_U64 + MF_FIELD_BYTES(name.len) +
+	               (size_t)2 * MF_FIELD_U64 + MF_FIELD_BYTES(name.len) +
 	                       MF_FIELD_BYTES(function->len)))
 		return;
 	mf_record_u64(&rec, MF_F_ID, id);
@@ -360,7 +361,12 @@ struct mf__py *mf__py_on_create_task(const struct mf__py_call *call)
 	if (!id)
 		return task;
 	mf__py_async_say(); /* one that a task made, which began at once */
-	PY(Py_IncRef)(task);
+	if (!here.is_in_handle) {
+		/* named already; and nothing says how long it lives */
+		record_start(task, id, parent, &function);
+		return task;
+	}
+	PY(Py_IncRef)(task); /* so does the loop, until its first step */
 	here.task = task;
 	here.id = id;
 	here.parent = parent;
@@ -423,6 +429,7 @@ static uint64_t adopt(struct mf__py *task)
 struct mf__py *mf__py_on_handle_run(const struct mf__py_call *call)
 {
 	uint64_t before = current_id();
+	bool was_in_handle = here.is_in_handle;
 	struct mf__py *owner = NULL;
 	struct mf__py *result;
 	struct mf__py_error saved;
@@ -439,7 +446,9 @@ struct mf__py *mf__py_on_handle_run(const struct mf__py_call *call)
 	}
 	here.current = id;
 	here.pid = mf__recorder.writer.pid;
+	here.is_in_handle = true;
 	result = mf__py_call_inner(call);
+	here.is_in_handle = was_in_handle;
 	here.current = before;
 	here.pid = mf__recorder.writer.pid;
 	mf__py_async_say();

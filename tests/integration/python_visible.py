@@ -151,6 +151,13 @@ def left_behind():
     loop.close()
     del loop
     gc.collect()
+    loop = asyncio.new_event_loop()
+    loop.create_task(lonely())
+    loop.close()
+    say("closed")
+    del loop
+    gc.collect()
+    say("collected")
 
 
 def methods():
