@@ -78,7 +78,8 @@ def wait_for(what, timeout=20.0):
 def _begun(directory):
     """The clock when a session's first segment was made; 0: not yet."""
     for path in sorted(directory.glob("*.mfj")):
-        head = path.read_bytes()[:48]
+        with open(path, "rb") as file:
+            head = file.read(48)
         return struct.unpack_from("<Q", head, 40)[0] if len(head) == 48 else 0
     return 0
 
