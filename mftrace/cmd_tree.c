@@ -119,7 +119,8 @@ const struct mf_cmd cmd_tree = {
 		"Each line has a name, a state and how long it lasted. Equal "
 		"siblings that ended well share a line, threads and asyncio "
 		"tasks are counted by what they run, and what Metaflow asks "
-		"git is left out; --all shows each of them.\n\n"
+		"git is left out; on a terminal lines are cut to its width. "
+		"--all undoes all of this.\n\n"
 		"TIME is RFC 3339, HH:MM:SS[.mmm] of the session's day, +3.5s "
 		"from its start or -10s from its end.",
 	.max_operands = 1,

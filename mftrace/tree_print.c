@@ -237,14 +237,57 @@ static void put_head(struct printer *pr, const struct mf_node *node,
 	}
 }
 
-/* Write the line, cut to the terminal's width by the terminal itself. */
+/*
+ * How many bytes of a line fit `columns`: escape sequences take none, a
+ * character in UTF-8 one, as far as a tree is concerned.
+ */
+static size_t fit(struct mf_str line, size_t columns)
+{
+	size_t at = 0, used = 0;
+
+	while (at < line.len) {
+		if (line.ptr[at] == '\033') {
+			while (at < line.len && line.ptr[at] != 'm')
+				at++;
+			at++;
+			continue;
+		}
+		if ((line.ptr[at] & 0xc0) != 0x80 && used++ == columns)
+			return at;
+		at++;
+	}
+	return line.len;
+}
+
+static void put_cut(struct printer *pr, size_t columns)
+{
+	struct mf_str line = mf_buf_view(&pr->line);
+	bool is_cut = fit(line, columns) < line.len;
+	size_t len = is_cut && columns ? fit(line, columns - 1) : line.len;
+	FILE *file = pr->style->out.file;
+
+	fwrite(line.ptr, 1, len, file);
+	if (is_cut)
+		fputs(pr->style->is_utf8 ? "\u2026" : ">", file);
+	if (is_cut && pr->style->out.has_colour)
+		fputs("\033[0m", file);
+	fputc('\n', file);
+}
+
+/* Write the line; on a terminal, only as much as fits its width. */
 static void flush_line(struct printer *pr)
 {
-	mf_buf_putc(&pr->line, '\n');
-	if (mf_buf_ok(&pr->line)) {
-		fwrite(pr->prefix, 1, pr->prefix_len, pr->style->out.file);
-		fwrite(pr->line.ptr, 1, pr->line.len, pr->style->out.file);
+	size_t width = pr->style->is_all ? 0 : pr->style->out.width;
+	size_t used = 0, i;
+
+	if (!mf_buf_ok(&pr->line)) {
+		mf_buf_reset(&pr->line);
+		return;
 	}
+	for (i = 0; i < pr->prefix_len; i++)
+		used += (pr->prefix[i] & 0xc0) != 0x80;
+	fwrite(pr->prefix, 1, pr->prefix_len, pr->style->out.file);
+	put_cut(pr, width > used ? width - used : width ? 1 : SIZE_MAX);
 	mf_buf_reset(&pr->line);
 }
 

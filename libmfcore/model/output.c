@@ -62,6 +62,25 @@ static uint64_t count_ends(struct mf_str s)
 	return n;
 }
 
+/*
+ * The stream that was meant: with 2>&1 or >&2 a descriptor stands for what is
+ * behind the other one, which the pipe's number tells.
+ */
+static uint64_t stream_meant(const struct mf_proc *proc, uint64_t stream,
+                             uint64_t inode)
+{
+	const uint64_t *known;
+
+	if (!inode || !proc->image || !proc->n_images)
+		return stream;
+	known = proc->image->stream_inode;
+	if (stream == 1 && inode == known[2] && inode != known[1])
+		return 2;
+	if (stream == 2 && inode == known[1] && inode != known[2])
+		return 1;
+	return stream;
+}
+
 void mf__fold_output(struct mf_model *model, struct mf_proc *proc,
                      const struct mf__fields *f)
 {
@@ -71,6 +90,7 @@ void mf__fold_output(struct mf_model *model, struct mf_proc *proc,
 
 	if (stream < 1 || stream > 2)
 		return;
+	stream = stream_meant(proc, stream, mf__num(f, MF_F_INODE, 0));
 	if (result < 0) {
 		proc->is_output_broken |= result == -EPIPE;
 		return;
@@ -111,6 +131,14 @@ void mf__fold_counter(struct mf_model *model, struct mf_proc *proc,
 		proc->excess[stream] += model->ev->counter;
 }
 
+/* Whether a pipe is a process's own, and not its parent's passed on. */
+static bool is_own(const struct mf_proc *proc, int stream, uint64_t inode)
+{
+	const struct mf_proc *up = proc->parent;
+
+	return !up || !up->image || up->image->stream_inode[stream] != inode;
+}
+
 struct mf_str mf_model_tail(const struct mf_model *model,
                             const struct mf_proc *proc, int stream)
 {
@@ -121,7 +149,8 @@ struct mf_str mf_model_tail(const struct mf_model *model,
 	if (!tail->len && proc->image && proc->n_images) {
 		inode = proc->image->stream_inode[stream];
 		c = mf_map_get(&model->channels, mf_map_mix(proc->host, inode));
-		if (c && c->inode == inode && c->host == proc->host)
+		if (c && c->inode == inode && c->host == proc->host &&
+		    is_own(proc, stream, inode))
 			tail = &c->tail;
 	}
 	return (struct mf_str){tail->bytes, tail->len};
