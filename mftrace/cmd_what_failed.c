@@ -14,10 +14,14 @@
 enum {
 	LINES_MAX = 10, /* last lines that are quoted */
 	BELOW_MAX = 8,  /* failures below one that are named */
+	WHOLE_MAX = 3,  /* later failures that are told at length */
+	ALIKE_MAX = 3,  /* attempts of a step, for one reason, told each */
+	BRIEF_MAX = 15, /* lines of a part */
 };
 
 struct what_failed_opts {
 	const char *session;
+	bool all;
 	bool json;
 };
 
@@ -216,21 +220,21 @@ static void put_name(struct mf_buf *buf, const struct mf_node *node)
 	}
 }
 
-static void put_item(struct mf_buf *buf, const struct mf_view *view,
-                     const struct mf_node *node, enum part part,
-                     const struct mf_out *out)
+static void put_part(struct mf_buf *buf, const struct mf_node *node,
+                     enum part part, const struct mf_out *out)
 {
 	enum mf_style style = part == PART_FIRST  ? MF_STYLE_BAD
 	                      : part == PART_ALSO ? MF_STYLE_WARN
 	                                          : MF_STYLE_FAINT;
-	bool is_brief = part == PART_COLLATERAL || part == PART_NO_FAILURE;
 
 	mf_buf_puts(buf, mf_style_begin(out, style));
 	mf_buf_puts(buf, part_word(node, part));
 	mf_buf_puts(buf, mf_style_end(out, style));
 	mf_buf_puts(buf, "  ");
-	put_name(buf, node);
-	mf_buf_puts(buf, is_brief ? ": " : "\n    ");
+}
+
+static void put_reason(struct mf_buf *buf, const struct mf_node *node)
+{
 	if (node->exit.text.len)
 		mf_text_terminal(buf, node->exit.text);
 	else if (node->exit.has_code)
@@ -241,8 +245,25 @@ static void put_item(struct mf_buf *buf, const struct mf_view *view,
 		mf_text_terminal(buf, node->note);
 		mf_buf_putc(buf, '\n');
 	}
-	if (is_brief)
-		return;
+}
+
+static void put_brief(struct mf_buf *buf, const struct mf_node *node,
+                      enum part part, const struct mf_out *out)
+{
+	put_part(buf, node, part, out);
+	put_name(buf, node);
+	mf_buf_puts(buf, ": ");
+	put_reason(buf, node);
+}
+
+static void put_whole(struct mf_buf *buf, const struct mf_view *view,
+                      const struct mf_node *node, enum part part,
+                      const struct mf_out *out)
+{
+	put_part(buf, node, part, out);
+	put_name(buf, node);
+	mf_buf_puts(buf, "\n    ");
+	put_reason(buf, node);
 	mf_buf_puts(buf, "    at ");
 	mf_text_clock(buf, node->end_ns);
 	if (node->end_ns > node->start_ns) {
@@ -261,13 +282,104 @@ static void put_item(struct mf_buf *buf, const struct mf_view *view,
 		put_command(buf, view, node);
 }
 
+/* A part as it is being told. */
+struct telling {
+	const struct mf_view *view;
+	const struct mf_out *out;
+	struct mf_buf *buf;
+	enum part part;
+	bool all;
+	size_t n_whole; /* told at length so far, the first of them here */
+	const struct mf_node *whole[WHOLE_MAX];
+};
+
+static bool is_told(const struct telling *t, const struct mf_node *node)
+{
+	size_t i;
+
+	for (i = 0; i < t->n_whole && i < WHOLE_MAX; i++)
+		if (t->whole[i] == node)
+			return true;
+	return false;
+}
+
+/*
+ * How many attempts of its step are told in the same words as this one, and
+ * which of them is the first.
+ */
+static size_t count_alike(const struct telling *t, const struct mf_node *node,
+                          const struct mf_node **first)
+{
+	const struct mf_node *task, *at;
+	size_t n = 0;
+
+	*first = node;
+	if (t->all || node->kind != MF_NODE_ATTEMPT)
+		return 1;
+	for (task = node->parent->parent->first; task; task = task->next)
+		for (at = task->first; at; at = at->next)
+			if (at->blame == node->blame && !is_told(t, at) &&
+			    mf_str_eq(at->exit.text, node->exit.text) &&
+			    mf_str_eq(at->note, node->note) && !n++)
+				*first = at;
+	return n;
+}
+
+static void put_many(const struct telling *t, const struct mf_node *first,
+                     size_t n)
+{
+	put_part(t->buf, first, t->part, t->out);
+	mf_buf_printf(t->buf, "%zu attempts of ", n);
+	mf_text_terminal(t->buf, first->parent->parent->pathspec);
+	mf_buf_puts(t->buf, ": ");
+	put_reason(t->buf, first);
+}
+
+static bool is_told_whole(struct telling *t, const struct mf_node *node)
+{
+	if (t->part > PART_ALSO)
+		return false;
+	if (t->part == PART_ALSO && !t->all && t->n_whole == WHOLE_MAX)
+		return false;
+	if (t->n_whole < WHOLE_MAX)
+		t->whole[t->n_whole] = node;
+	t->n_whole++;
+	put_whole(t->buf, t->view, node, t->part, t->out);
+	return true;
+}
+
+/* One of the four parts, shortened where it is long. */
+static void put_all_of(struct telling *t, const struct mf_node *top)
+{
+	const struct mf_node *node, *first;
+	size_t lines = 0, left_out = 0, n;
+	enum part part;
+
+	for (node = top; node; node = mf_node_walk(top, node)) {
+		if (!part_of(node, &part) || part != t->part ||
+		    is_told_whole(t, node))
+			continue;
+		n = count_alike(t, node, &first);
+		if (n > ALIKE_MAX && node != first)
+			continue; /* told with the first */
+		if (lines++ >= BRIEF_MAX && !t->all)
+			left_out += n > ALIKE_MAX ? n : 1;
+		else if (n > ALIKE_MAX)
+			put_many(t, node, n);
+		else
+			put_brief(t->buf, node, part, t->out);
+	}
+	if (left_out)
+		mf_buf_printf(t->buf, "and %zu more; --all tells each\n",
+		              left_out);
+}
+
 static int print_text(const struct mf_view *view, const struct mf_node *top,
-                      size_t failures, struct mf_err *err)
+                      size_t failures, bool all, struct mf_err *err)
 {
 	struct mf_out out = mf_out_stdout();
-	const struct mf_node *node;
 	struct mf_buf buf = {0};
-	enum part want, part;
+	enum part want;
 
 	if (!failures) {
 		mf_buf_puts(&buf, top->state == MF_STATE_RUNNING
@@ -276,10 +388,17 @@ static int print_text(const struct mf_view *view, const struct mf_node *top,
 		mf_text_terminal(&buf, top->id);
 		mf_buf_putc(&buf, '\n');
 	}
-	for (want = PART_FIRST; want <= PART_NO_FAILURE; want++)
-		for (node = top; node; node = mf_node_walk(top, node))
-			if (part_of(node, &part) && part == want)
-				put_item(&buf, view, node, part, &out);
+	for (want = PART_FIRST; want <= PART_NO_FAILURE; want++) {
+		struct telling t = {
+			.view = view,
+			.out = &out,
+			.buf = &buf,
+			.part = want,
+			.all = all,
+		};
+
+		put_all_of(&t, top);
+	}
 	if (!mf_buf_ok(&buf)) {
 		mf_buf_clear(&buf);
 		return mf_fail(err, -ENOMEM, "cannot print");
@@ -375,7 +494,7 @@ static int what_failed_run(const struct mf_args *args, struct mf_err *err)
 	for (node = top; node; node = mf_node_walk(top, node))
 		failures += part_of(node, &part) && part != PART_NO_FAILURE;
 	rc = opts->json ? print_document(&view, top, failures, err)
-	                : print_text(&view, top, failures, err);
+	                : print_text(&view, top, failures, opts->all, err);
 	if (rc == 0 && failures)
 		rc = MF_EXIT_NO;
 
@@ -388,6 +507,8 @@ static const struct mf_opt what_failed_options[] = {
 	MF_OPT_STRING('s', "session", "SESSION",
                       "a session's id, a prefix of it, or its directory",
                       struct what_failed_opts, session),
+	MF_OPT_BOOL('a', "all", "tell each, however many there are",
+                    struct what_failed_opts, all),
 	MF_OPT_BOOL(0, "json", "print JSON", struct what_failed_opts, json),
 	MF_OPT_END,
 };
