@@ -7,8 +7,8 @@
  */
 #include "tree_print.h"
 
-#include <langinfo.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "mfcore/buf.h"
@@ -28,13 +28,29 @@ struct printer {
 	size_t prefix_len;
 };
 
+/*
+ * Whether the person's locale is a UTF-8 one. Ours always is, so the variables
+ * are asked, in the order setlocale(3) asks them.
+ */
+static bool is_utf8_locale(void)
+{
+	static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+	const char *value = NULL;
+	size_t i;
+
+	for (i = 0; i < 3 && (!value || !*value); i++)
+		value = getenv(names[i]);
+	return value &&
+	       (strcasestr(value, "utf-8") || strcasestr(value, "utf8"));
+}
+
 struct mftrace_tree_style mftrace_tree_style(bool is_all, uint64_t now_ns)
 {
 	struct mftrace_tree_style style = {
 		.out = mf_out_stdout(),
 		.now_ns = now_ns,
 		.is_all = is_all,
-		.is_utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0,
+		.is_utf8 = is_utf8_locale(),
 	};
 
 	return style;
