@@ -29,14 +29,17 @@ struct summary {
 	const char *trouble; /* NULL: it could be read */
 };
 
+/* The program and its script without their directories: a line is short. */
 static void name_command(struct mf_buf *buf, struct mf_str argv)
 {
 	struct mf_str arg;
-	size_t pos = 0;
+	size_t pos = 0, n;
 
-	while (mf_list_next(argv, &pos, &arg)) {
-		if (buf->len)
+	for (n = 0; mf_list_next(argv, &pos, &arg); n++) {
+		if (n)
 			mf_buf_putc(buf, ' ');
+		if (n == 0 || (n == 1 && mf_str_ends(arg, ".py")))
+			arg = mf_str_basename(arg);
 		mf_text_shell(buf, arg);
 	}
 }

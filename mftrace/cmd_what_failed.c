@@ -12,11 +12,12 @@
 #include "tree_print.h"
 
 enum {
-	LINES_MAX = 10, /* last lines that are quoted */
-	BELOW_MAX = 8,  /* failures below one that are named */
-	WHOLE_MAX = 3,  /* later failures that are told at length */
-	ALIKE_MAX = 3,  /* attempts of a step, for one reason, told each */
-	BRIEF_MAX = 15, /* lines of a part */
+	LINES_MAX = 10,  /* last lines that are quoted */
+	BELOW_MAX = 8,   /* failures below one that are named */
+	WHOLE_MAX = 3,   /* later failures that are told at length */
+	ALIKE_MAX = 3,   /* attempts of a step, for one reason, told each */
+	BRIEF_MAX = 15,  /* lines of a part */
+	WIDTH_MAX = 300, /* bytes of a quoted line */
 };
 
 struct what_failed_opts {
@@ -133,9 +134,14 @@ static void put_lines(struct mf_buf *buf, const char *title, struct mf_str s)
 		return;
 	mf_buf_printf(buf, "    %s\n", title);
 	while (s.len) {
+		struct mf_str line = mf_str_cut(&s, '\n');
+		bool is_long = line.len > WIDTH_MAX;
+
+		if (is_long)
+			line.len = WIDTH_MAX;
 		mf_buf_puts(buf, "      ");
-		mf_text_terminal(buf, mf_str_cut(&s, '\n'));
-		mf_buf_putc(buf, '\n');
+		mf_text_terminal(buf, line);
+		mf_buf_puts(buf, is_long ? "...\n" : "\n");
 	}
 }
 

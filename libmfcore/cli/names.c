@@ -37,12 +37,13 @@ static int answer(const struct search *s, const struct mf_view *view,
 		*out = s->found;
 		return 0;
 	}
+	if (s->n > 1 && !s->name)
+		return mf_fail(err, -MF_EAMBIGUOUS, "which %s? %s%s", s->what,
+		               s->fits, s->n > 4 ? ", ..." : "");
 	if (s->n > 1)
 		return mf_fail(err, -MF_EAMBIGUOUS,
-		               "%s%s%s%s is ambiguous: %s%s",
-		               s->name ? "'" : "the ", s->name ? s->name : "",
-		               s->name ? "' as a " : "", s->what, s->fits,
-		               s->n > 4 ? ", ..." : "");
+		               "'%s' as a %s is ambiguous: %s%s", s->name,
+		               s->what, s->fits, s->n > 4 ? ", ..." : "");
 	if (!s->name)
 		return mf_fail(err, -MF_ENOTHING,
 		               "cannot find a %s in session "
