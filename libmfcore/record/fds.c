@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
+#include "record/fds.h"
 #include "record/record.h"
 
 struct slot {

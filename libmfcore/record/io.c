@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <sys/uio.h>
 
+#include "record/fds.h"
 #include "record/record.h"
 
 #define PIECE 32768u /* bytes of data in one record */

@@ -12,6 +12,7 @@
 
 #include "journal/frame.h"
 #include "mfcore/command.h"
+#include "record/fds.h"
 #include "record/record.h"
 
 #define ARGS_MAX 256 /* arguments looked at to recognise a command */
@@ -259,7 +260,7 @@ void mf__process_started(char **argv, char **envp)
 	watch_exit();
 	watch_forks();
 	recognise(argv);
-	if (mf__recorder.hooks_python && mf__python_start)
+	if (mf__recorder.hooks_python)
 		mf__python_start();
 }
 

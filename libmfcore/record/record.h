@@ -19,7 +19,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include "mfcore/str.h"
 #include "mfcore/writer.h"
@@ -51,7 +53,10 @@ struct mf_lane *mf__lane(void);
 bool mf__begin(struct mf_record *rec, enum mf_event_type type, size_t payload);
 
 /* The process that runs now, also between vfork and exec. */
-static inline uint32_t mf__true_pid(void);
+static inline uint32_t mf__true_pid(void)
+{
+	return (uint32_t)syscall(SYS_getpid);
+}
 
 /* Whether we are a vfork child: in somebody else's memory. */
 bool mf__is_vforked(void);
@@ -166,54 +171,6 @@ void mf__argv_put(struct mf_record *rec, char *const *argv, size_t room);
 /* Arguments as strings for recognition; returns how many, at most `cap`. */
 size_t mf__argv_strs(char *const *argv, struct mf_str *out, size_t cap);
 
-/* ---- fds.c: what a descriptor is to us, one byte each ---- */
-
-enum mf__fd_class {
-	MF__FD_NONE = 0,
-	MF__FD_OUT = 1,       /* standard output */
-	MF__FD_ERR = 2,       /* standard error */
-	MF__FD_PIPE_READ = 3, /* made by pipe(2); what for is not known yet */
-	MF__FD_PIPE_WRITE = 4,
-	MF__FD_SEND = 5,        /* the parent's end of a sidecar's pipe */
-	MF__FD_RECV = 6,        /* the sidecar's end */
-	MF__FD_CAPTURE_OUT = 7, /* the reading end of a child's output */
-	MF__FD_CAPTURE_ERR = 8,
-};
-
-#define MF__FDS 1024
-
-struct mf__fd_table; /* shared with forked children, so they can mark it */
-
-void mf__fds_start(void);
-void mf__fds_share(void); /* before a fork */
-void mf__fds_forked(void);
-enum mf__fd_class mf__fd_class(int fd);
-uint64_t mf__fd_inode(int fd);
-
-/*
- * A child that will be `argv` has these inodes as standard streams: find the
- * other ends of those pipes in the process that made them, and say what they
- * are. Returns the writing end of a sidecar's stdin, or -1.
- */
-struct mf__stdio {
-	uint64_t inode[3];
-};
-struct mf__stdio mf__stdio_now(void);
-int mf__fds_mark_child(bool is_sidecar, bool is_captured,
-                       const struct mf__stdio *stdio);
-
-/* The process whose descriptors those are. */
-uint32_t mf__fds_maker(void);
-
-/* Say that our own stdin is the receiving end of a sidecar's pipe. */
-void mf__fds_mark_receiver(void);
-
-/* The process ends: say what stays in the pipe it received from. */
-void mf__fds_exit(void);
-
-/* Bytes of output this process and its forks may still keep of `stream`. */
-size_t mf__fds_budget(int fd, enum mf__fd_class kind, size_t wanted);
-
 /* ---- the rest ---- */
 
 /*
@@ -233,20 +190,12 @@ void mf__threads_start(void);
 void mf__s3_started(struct mf_str inputs);
 
 /* python.c: hooks inside an interpreter, where there is one. */
-__attribute__((weak)) void mf__python_start(void);
+void mf__python_start(void);
 
 /*
  * python.c, called by pthread_create's wrapper in the creating thread, so that
  * a module imported just before is hooked in time.
  */
-__attribute__((weak)) void mf__python_look(void);
-
-#include <sys/syscall.h>
-#include <unistd.h>
-
-static inline uint32_t mf__true_pid(void)
-{
-	return (uint32_t)syscall(SYS_getpid);
-}
+void mf__python_look(void);
 
 #endif /* MF_RECORD_H */

@@ -7,6 +7,7 @@
 #ifndef MF_RECORD_REQUEST_H
 #define MF_RECORD_REQUEST_H
 
+#include "record/fds.h"
 #include "record/record.h"
 #include "system/target.h"
 

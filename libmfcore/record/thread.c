@@ -53,7 +53,7 @@ MF__EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 
 	if (!mf__recorder.is_on)
 		return MF__REAL(pthread_create)(thread, attr, fn, arg);
-	if (mf__recorder.hooks_python && mf__python_look)
+	if (mf__recorder.hooks_python)
 		mf__python_look();
 	start = malloc(sizeof(*start));
 	if (!start)
