@@ -20,6 +20,18 @@ static bool is_usable(struct mf_str name)
 	return name.len && name.ptr[0] != '-';
 }
 
+/* What every shell keeps for itself: the one it is pasted in has its own. */
+static bool is_of_shell(struct mf_str name)
+{
+	static const char *const names[] = {"_", "PWD", "OLDPWD", "SHLVL"};
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (mf_str_is(name, names[i]))
+			return true;
+	return false;
+}
+
 static bool sets(struct mf_str env_set, struct mf_str name)
 {
 	struct mf_str entry;
@@ -54,7 +66,8 @@ static void put_unset(const struct mf_model *model,
 		return;
 	while (mf_list_next(model->session.env, &pos, &entry)) {
 		name = name_of(entry);
-		if (!is_usable(name) || sets(image->env_set, name) ||
+		if (!is_usable(name) || is_of_shell(name) ||
+		    sets(image->env_set, name) ||
 		    !has_hash(image->env_unset,
 		              mf__env_hash(entry.ptr, entry.len)))
 			continue;
@@ -71,7 +84,8 @@ static void put_set(const struct mf_image *image, struct mf_buf *env,
 
 	while (mf_list_next(image->env_set, &pos, &entry)) {
 		name = name_of(entry);
-		if (!is_usable(name) || name.len == entry.len)
+		if (!is_usable(name) || name.len == entry.len ||
+		    is_of_shell(name))
 			continue;
 		if (mf_str_search(entry, REDACTED) < entry.len) {
 			if (left_out->len)
