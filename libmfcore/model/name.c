@@ -5,6 +5,8 @@
 
 #include "node.h"
 
+#include "mfcore/multicore.h"
+
 enum {
 	NAME_MAX_LEN = 48,
 };
@@ -70,10 +72,7 @@ static struct mf_str name_fork(struct mf_model *model,
 
 bool mf__is_parallel_map(const struct mf_proc *proc)
 {
-	struct mf_str f = proc->fork_function;
-
-	return mf_str_search(f, MF_STR("parallel_imap_unordered")) < f.len ||
-	       mf_str_search(f, MF_STR("parallel_map")) < f.len;
+	return mf_multicore_is_parallel_map(proc->fork_function);
 }
 
 /* Program and first operand: "git rev-parse", "python3 flow.py". */

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "mfcore/multicore.h"
 #include "record/python.h"
 #include "record/record.h"
 
@@ -126,7 +127,7 @@ static void leave_multicore(struct mf__py **frame, struct mf__py_text *child)
 
 	while ((caller = caller_of(*frame))) {
 		put_module(&module, caller);
-		if (!is_text(&module, "metaflow.multicore_utils"))
+		if (!is_text(&module, MF_MULTICORE_MODULE))
 			break;
 		mf__py_drop(*frame);
 		*frame = caller;
@@ -153,7 +154,7 @@ void mf__py_on_fork(void)
 		put_module(&module, frame);
 	} while ((is_text(&module, "os") || is_text(&module, "pty")) &&
 	         step_out(&frame));
-	if (is_text(&module, "metaflow.multicore_utils"))
+	if (is_text(&module, MF_MULTICORE_MODULE))
 		leave_multicore(&frame, &child);
 	put_function(&function, frame);
 	PY(PyErr_Clear)();
