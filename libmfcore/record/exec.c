@@ -78,7 +78,7 @@ static int do_execve(const char *path, char *const *argv, char *const *envp,
 	                          .envp = envp,
 	                          .call = call_execve};
 
-	if (!mf__request_begin(&req))
+	if (!path || !mf__request_begin(&req))
 		return MF__REAL(execve)(path, argv, envp);
 	mf__request_judge(&req, mf__target_inspect(path));
 	return run_exec(&req);
@@ -111,7 +111,7 @@ static int do_execvpe(const char *file, char *const *argv, char *const *envp,
 	enum mf_target target = MF_TARGET_MISSING;
 	char *found;
 
-	if (!mf__request_begin(&req))
+	if (!file || !mf__request_begin(&req))
 		return MF__REAL(execvpe)(file, argv, envp);
 	found = req.scratch->path;
 	if (mf__target_search(file, mf__search_path(), found,

@@ -16,29 +16,48 @@
 #define CONTENT_MAX 67108864u /* bytes kept at all */
 #define PATH_CAP 4096
 
-/* Map a regular file; returns NULL for an empty or unreadable one. */
-static char *map_file(const char *path, size_t *len)
+struct loaded {
+	uint64_t size; /* of the file, bytes */
+	size_t room;   /* of the memory */
+	size_t len;    /* read */
+};
+
+/*
+ * Read a regular file into memory of its own: mapped, it would be a SIGBUS
+ * when somebody cuts it meanwhile. NULL for an empty or unreadable one.
+ */
+static char *load_file(const char *path, struct loaded *out)
 {
 	struct stat st;
+	size_t done = 0;
 	void *map = MAP_FAILED;
 	int fd = (int)syscall(SYS_openat, AT_FDCWD, path,
 	                      O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
-	*len = 0;
+	*out = (struct loaded){0};
 	if (fd < 0)
 		return NULL;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0) {
-		*len = (size_t)st.st_size;
-		map = mmap(NULL, *len, PROT_READ, MAP_PRIVATE, fd, 0);
+		out->size = (uint64_t)st.st_size;
+		out->room = out->size < CONTENT_MAX ? out->size : CONTENT_MAX;
+		map = mmap(NULL, out->room, PROT_READ | PROT_WRITE,
+		           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	}
+	while (map != MAP_FAILED && done < out->room) {
+		long n = syscall(SYS_read, fd, (char *)map + done,
+		                 out->room - done);
+
+		if (n <= 0)
+			break;
+		done += (size_t)n;
 	}
 	syscall(SYS_close, fd);
+	out->len = done;
 	return map == MAP_FAILED ? NULL : map;
 }
 
 static void put_content(struct mf_record *rec, const char *bytes, size_t len)
 {
-	if (len > CONTENT_MAX)
-		len = CONTENT_MAX;
 	if (len <= INLINE_MAX)
 		mf_record_bytes(rec, MF_F_DATA, bytes, len);
 	else
@@ -65,12 +84,14 @@ static struct mf_str absolute(const char *path, char *out, size_t cap)
 static void record_file(enum mf_event_type type, const char *role,
                         const char *path, bool wants_content)
 {
-	char name[PATH_CAP];
-	struct mf_str whole = absolute(path, name, sizeof(name));
+	struct mf__scratch *scratch = mf__scratch_take();
+	struct mf_str whole =
+		scratch ? absolute(path, scratch->path, sizeof(scratch->path))
+			: mf_str(path);
 	struct mf_record rec;
-	size_t len = 0;
-	char *bytes = wants_content ? map_file(path, &len) : NULL;
-	size_t kept = bytes && len <= INLINE_MAX ? len : 0;
+	struct loaded file = {0};
+	char *bytes = wants_content ? load_file(path, &file) : NULL;
+	size_t kept = bytes && file.len <= INLINE_MAX ? file.len : 0;
 
 	if (mf__begin(&rec, type,
 	              MF_FIELD_U64 + MF_FIELD_BYTES(whole.len) +
@@ -78,13 +99,15 @@ static void record_file(enum mf_event_type type, const char *role,
 	                      MF_FIELD_BYTES(kept) + MF_FIELD_BLOB)) {
 		mf_record_bytes(&rec, MF_F_PATH, whole.ptr, whole.len);
 		mf_record_bytes(&rec, MF_F_ROLE, role, strlen(role));
-		mf_record_u64(&rec, MF_F_SIZE, len);
+		mf_record_u64(&rec, MF_F_SIZE, file.size);
 		if (bytes)
-			put_content(&rec, bytes, len);
+			put_content(&rec, bytes, file.len);
 		mf_record_end(&rec);
 	}
 	if (bytes)
-		munmap(bytes, len);
+		munmap(bytes, file.room);
+	if (scratch)
+		mf__scratch_give(scratch);
 }
 
 void mf__s3_started(struct mf_str inputs)

@@ -1,6 +1,7 @@
 /*
  * Reads and writes: the output of tasks, the messages of sidecars.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <sys/uio.h>
@@ -166,6 +167,26 @@ MF__EXPORT ssize_t read(int fd, void *bytes, size_t len)
 	if (__builtin_expect(reads_matter(kind), 0))
 		on_read(fd, kind, bytes, len, n);
 	return n;
+}
+
+/*
+ * What a compiler makes of read(2) where it knows the buffer's size; libc ends
+ * a program that reads more than fits.
+ */
+MF__EXPORT ssize_t mf__read_checked(int fd, void *bytes, size_t len,
+                                    size_t cap) __asm__("__read_chk");
+
+ssize_t mf__read_checked(int fd, void *bytes, size_t len, size_t cap)
+{
+	union {
+		void *ptr;
+		ssize_t (*fn)(int, void *, size_t, size_t);
+	} libc = {.ptr = NULL};
+
+	if (len <= cap)
+		return read(fd, bytes, len);
+	libc.ptr = dlsym(RTLD_NEXT, "__read_chk");
+	return libc.fn(fd, bytes, len, cap);
 }
 
 /* The parts of a vector, as if each were a call of its own. */

@@ -197,6 +197,7 @@ static void in_child(void)
 	mf_writer_forked(&mf__recorder.writer, mf__lane(), &how);
 	in_parent();
 	mf__fds_forked();
+	mf__shell_forked();
 }
 
 /* Also covers forkpty, daemon and what else calls fork inside libc. */

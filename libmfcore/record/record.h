@@ -163,6 +163,9 @@ int mf__spawn(pid_t *pid, const char *path,
 /* libc is about to start a shell by itself; its pid stays unknown. */
 void mf__exec_by_libc(const char *command, const char *via);
 
+/* shell.c: forget what other threads of the parent were doing. */
+void mf__shell_forked(void);
+
 /* ---- argv.c: argument lists ---- */
 
 /* Write ARGV, redacted, at most `room` bytes; SIZE when it was cut. */

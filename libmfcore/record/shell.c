@@ -57,6 +57,12 @@ static void restore_signals(void)
 	pthread_mutex_unlock(&ignored.lock);
 }
 
+/* Another thread may have held it when this child was forked. */
+void mf__shell_forked(void)
+{
+	pthread_mutex_init(&ignored.lock, NULL);
+}
+
 static int start_shell(pid_t *pid, const char *command, const sigset_t *mask,
                        const sigset_t *defaults)
 {

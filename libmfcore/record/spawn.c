@@ -118,7 +118,7 @@ int mf__spawn(pid_t *pid, const char *path,
 	                      .list = list,
 	                      .attr = attr};
 
-	if (!mf__request_begin(&spawn.req))
+	if (!path || !mf__request_begin(&spawn.req))
 		return MF__REAL(posix_spawn)(pid, path, list, attr, argv, envp);
 	mf__request_judge(&spawn.req, mf__target_inspect(path));
 	return run_spawn(&spawn, pid);

@@ -60,7 +60,7 @@ class Trace:
         how.setdefault("timeout", 120)
         path = TMP / f"strace.{os.getpid()}"
         trace.result = subprocess.run(
-            ["strace", "-f", "-q", "-xx", "-s", "1000000", "-o",
+            ["strace", "-f", "-q", "--seccomp-bpf", "-xx", "-s", "1000000", "-o",
              f"|grep -v '{sift}' >{path}" if sift else str(path),
              "-e", "trace=" + calls, "-e", "abbrev=none", "--", *command],
             capture_output=True, check=False, **how)
