@@ -94,7 +94,7 @@ torture: $(TORTURE_BINS) ## the crash tests, 10,000 rounds (ROUNDS=N)
 bench: deps-bench venv ## measure, print the tables
 	+@$(MAKE) run-bench
 run-bench: all $(BENCH_BINS) $(PROGRAM_BINS)
-	$(Q)for b in $(BENCH_BINS) $(sort $(wildcard tests/bench/bench_*.sh)); do \
+	$(Q)for b in $(BENCH_BINS) $(sort $(wildcard tests/bench/bench_*.sh tests/bench/bench_*.py)); do \
 		echo "== $$(basename $$b)"; VENV_PYTHON=$(TEST_PYTHON) $$b || exit 1; done
 
 # libFuzzer under clang: make fuzz-NAME FUZZ_SECONDS=60
