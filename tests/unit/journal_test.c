@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -768,6 +769,47 @@ static rlim_t mapped_now(void)
 	return (rlim_t)pages * 4096;
 }
 
+/* In a mount namespace of our own: a disk of 1 MiB. Exits 77 without rights. */
+static void append_to_a_full_disk(void)
+{
+	struct mf_writer full;
+	struct mf_lane lane = {0};
+	struct mf_preparer *preparer = NULL;
+	struct mf_journal *journal;
+	struct kit small;
+	uint64_t wrote = 0;
+
+	if (unshare(CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("none", kit.dir, "tmpfs", 0, "size=1m") < 0)
+		_exit(77);
+	kit_open(&small, kit.dir, SESSION_MAX);
+	kit_attach(&small, &full);
+	if (mf_preparer_start(&preparer, small.dir, &small.options, NULL) < 0)
+		_exit(2);
+	for (uint64_t i = 0; i < TRIED; i++)
+		wrote += kit_append(&full, &lane, i, 100);
+	mf_preparer_stop(preparer, true);
+	if (mf_journal_open(&journal, small.dir, NULL) < 0 || wrote == 0 ||
+	    count_records(journal) != wrote)
+		_exit(3);
+	_exit(mf_journal_health(journal)->dropped_why[MF_DROP_NO_SPACE] ==
+	                              TRIED - wrote &&
+	                      mf_journal_health(journal)->damaged == 0
+	              ? 0
+	              : 4);
+}
+
+TEST(a_full_disk_drops_and_kills_nobody)
+{
+	int status = in_child(append_to_a_full_disk);
+
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void append_under_as(void)
 {
 	struct rlimit limit;
@@ -901,6 +943,7 @@ int main(void)
 		KIT_CASE(open_says_what_is_no_journal),
 		KIT_CASE(reading_survives_every_failed_allocation),
 		KIT_CASE(a_limited_file_size_drops_and_kills_nobody),
+		KIT_CASE(a_full_disk_drops_and_kills_nobody),
 		KIT_CASE(a_limited_address_space_is_respected),
 		KIT_CASE(a_directory_deleted_meanwhile_drops_and_kills_nobody),
 		KIT_CASE(a_writer_without_a_journal_drops_in_silence),
