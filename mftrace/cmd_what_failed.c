@@ -170,7 +170,10 @@ static void put_command(struct mf_buf *buf, const struct mf_view *view,
 
 	if (!node->proc)
 		return;
-	mf_buf_puts(buf, "    run it again\n      ");
+	mf_buf_puts(buf, node->kind == MF_NODE_ATTEMPT
+	                         ? "    run it again, on the same datastore\n"
+	                         : "    run it again\n");
+	mf_buf_puts(buf, "      ");
 	if (mf_shell_line_proc(view->model, node->proc, buf, &left_out))
 		mf_buf_putc(buf, '\n');
 	else
@@ -204,6 +207,7 @@ static void put_name(struct mf_buf *buf, const struct mf_node *node)
 {
 	const struct mf_node *owner =
 		mf_node_above(node, MF_NODE_ATTEMPT, MF_NODE_RUN);
+	struct mf_str index = mf_node_split_index(node);
 
 	if (node->kind == MF_NODE_ATTEMPT || node->kind == MF_NODE_RUN) {
 		mf_text_terminal(buf, node->id);
@@ -218,8 +222,13 @@ static void put_name(struct mf_buf *buf, const struct mf_node *node)
 		mf_buf_putc(buf, ' ');
 		mf_text_terminal(buf, node->name);
 	}
-	if (node->pid)
+	if (index.len) {
+		mf_buf_puts(buf, " (foreach index ");
+		mf_text_terminal(buf, index);
+		mf_buf_printf(buf, ", pid %u)", node->pid);
+	} else if (node->pid) {
 		mf_buf_printf(buf, " (pid %u)", node->pid);
+	}
 	if (owner) {
 		mf_buf_puts(buf, " of ");
 		mf_text_terminal(buf, owner->id);

@@ -241,6 +241,11 @@ static void put_head(struct printer *pr, const struct mf_node *node,
 	uint64_t until = end->end_ns ? end->end_ns : pr->style->now_ns;
 
 	put_label(line, node, body);
+	if (node->kind == MF_NODE_TASK && mf_node_split_index(node).len) {
+		mf_buf_puts(line, " [");
+		mf_text_terminal(line, mf_node_split_index(node));
+		mf_buf_putc(line, ']');
+	}
 	mf_buf_puts(line, "  ");
 	*style = mftrace_state_style(node->state);
 	mf_buf_puts(line, mf_style_begin(&pr->style->out, *style));

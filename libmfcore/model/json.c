@@ -129,6 +129,7 @@ static void add_details(cJSON *obj, const struct mf_node *node)
 static cJSON *one_node(const struct mf_node *node)
 {
 	cJSON *obj = cJSON_CreateObject();
+	uint64_t index;
 
 	if (!obj)
 		return NULL;
@@ -139,6 +140,8 @@ static cJSON *one_node(const struct mf_node *node)
 		mf_json_str(obj, "pathspec", node->pathspec);
 	if (node->attempt >= 0)
 		mf_json_i64(obj, "attempt", node->attempt);
+	if (mf_str_u64(mf_node_split_index(node), &index))
+		mf_json_u64(obj, "split_index", index);
 	if (node->pid)
 		mf_json_u64(obj, "pid", node->pid);
 	if (node->ppid)

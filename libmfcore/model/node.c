@@ -124,6 +124,18 @@ const struct mf_node *mf_model_node_of(const struct mf_model *model,
 	               : NULL;
 }
 
+struct mf_str mf_node_split_index(const struct mf_node *node)
+{
+	const struct mf_attempt *a;
+
+	if (node->kind == MF_NODE_TASK)
+		node = node->last;
+	a = node && node->kind == MF_NODE_ATTEMPT ? node->fact : NULL;
+	if (!a || !a->proc || !a->proc->image || !a->proc->image->command)
+		return (struct mf_str){0};
+	return a->proc->image->command->split_index;
+}
+
 const char *mf_node_kind_word(enum mf_node_kind kind)
 {
 	static const char *const words[] = {

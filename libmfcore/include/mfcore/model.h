@@ -194,6 +194,9 @@ const struct mf_node *mf_model_node_of(const struct mf_model *model,
 const struct mf_node *mf_node_walk(const struct mf_node *top,
                                    const struct mf_node *node);
 
+/* A task's or attempt's place in its foreach, as text; absent without one. */
+struct mf_str mf_node_split_index(const struct mf_node *node);
+
 /* The words of the JSON document; static storage. */
 const char *mf_node_kind_word(enum mf_node_kind kind);
 const char *mf_node_state_word(enum mf_node_state state);
