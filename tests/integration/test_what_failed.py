@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from mftest import TMP, Skip, case, main, wait_for  # noqa: E402
@@ -40,7 +39,9 @@ def kill_scheduler(run):
     for number in range(4):
         wait_for((place / f"at-{number}").exists, 60)
     os.kill(run.find("run"), signal.SIGKILL)
-    time.sleep(0.5)
+    for number in 0, 2:
+        talker = pathlib.Path("/proc", (place / f"at-{number}").read_text())
+        wait_for(lambda gone=talker: not gone.exists(), 30)
     (place / "go").touch()
 
 
@@ -371,6 +372,9 @@ def the_first_of_eight_is_told_from_the_second_and_from_collateral():
         "fan", "work/4", "exit", "exit status 1: ValueError: shard 2 is bad",
         code=1, last="ValueError: shard 2 is bad$")
     assert first["argv"][first["argv"].index("--split-index") + 1] == "2"
+    assert first["split_index"] == 2 and "(foreach index 2, pid " in human
+    tree = run_of("fan").ask("tree").stdout
+    assert re.search(r"work/4 \[2\]  failed .*<- first failure", tree), tree
     also, = of_part(failures, "also")
     assert also["pathspec"].endswith("work/7"), also
     assert also["exit"]["code"] == 7
