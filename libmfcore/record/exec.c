@@ -89,6 +89,11 @@ MF__EXPORT int execve(const char *path, char *const argv[], char *const envp[])
 	return do_execve(path, argv, envp, "execve");
 }
 
+int mf__syscall_execve(const char *path, char *const argv[], char *const envp[])
+{
+	return do_execve(path, argv, envp, "syscall");
+}
+
 MF__EXPORT int execv(const char *path, char *const argv[])
 {
 	return do_execve(path, argv, environ, "execv");

@@ -300,6 +300,13 @@ MF__EXPORT void _exit(int code)
 	__builtin_unreachable();
 }
 
+void mf__syscall_exit(int code)
+{
+	record_exit(code, "syscall");
+	MF__REAL(_exit)(code);
+	__builtin_unreachable();
+}
+
 MF__EXPORT void _Exit(int code)
 {
 	record_exit(code, "_Exit");

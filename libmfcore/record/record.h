@@ -176,6 +176,11 @@ size_t mf__argv_strs(char *const *argv, struct mf_str *out, size_t cap);
 
 /* ---- the rest ---- */
 
+/* From syscall.c, with the arguments that the kernel would get. */
+int mf__syscall_execve(const char *path, char *const argv[],
+                       char *const envp[]);
+_Noreturn void mf__syscall_exit(int code);
+
 /*
  * process.c: this thread is about to fork, in `function`, a child that is for
  * `child`, where that is known. The child says so itself: what two processes

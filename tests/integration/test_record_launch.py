@@ -210,11 +210,11 @@ def a_search_along_the_path_is_one_record():
 
 
 @case
-def raw_system_calls_are_known_from_the_parent():
-    """A raw fork that never calls libc; its parent waits for it."""
-    launch("raw-fork", missed=["fork"])
-    leaf = [b"leaf", LAUNCH.encode(), b"leaf", b"24", b"raw exec\n"]
-    launch("raw-exec", missed=[leaf])
+def raw_system_calls_are_recorded_and_bare_ones_known_from_the_parent():
+    launch("raw-fork")
+    launch("raw-exec")
+    leaf = [b"leaf", LAUNCH.encode(), b"leaf", b"32", b"bare exec\n"]
+    launch("bare-exec", missed=[leaf])
 
 
 @case

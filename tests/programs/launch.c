@@ -307,6 +307,27 @@ static int run_raw_exec(void)
 	return await(pid);
 }
 
+/* Without libc. */
+static int run_bare_exec(void)
+{
+	char *argv[] = LEAF("32", "bare exec\n");
+	char *none[] = {NULL};
+	pid_t pid = fork();
+
+#if defined(__x86_64__)
+	if (pid == 0) {
+		long rc = SYS_execve;
+
+		__asm__ volatile("syscall"
+		                 : "+a"(rc)
+		                 : "D"(place), "S"(argv), "d"(none)
+		                 : "rcx", "r11", "memory");
+		_exit(127);
+	}
+#endif
+	return await(pid);
+}
+
 /* Its end is announced by closing a pipe, since it is nobody's child. */
 static int run_daemon(void)
 {
@@ -596,6 +617,7 @@ static const struct {
 	{"raw-clone", run_raw_clone},
 	{"raw-fork", run_raw_fork},
 	{"raw-exec", run_raw_exec},
+	{"bare-exec", run_bare_exec},
 	{"daemon", run_daemon},
 	{"killed", run_killed},
 	{"crash", run_crash},
