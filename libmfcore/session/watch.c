@@ -13,7 +13,7 @@
 #include "system/proc.h"
 #include "system/signals.h"
 
-#define TESTIMONY_MS 50 /* what a group's members may lag behind each other */
+#define TESTIMONY_MS 250 /* what a group's members may lag behind each other */
 #define LOOK_FIRST_MS 20
 #define LOOK_MAX_MS 1000
 #define LEFT_MAX 10000 /* processes told one by one */
@@ -137,17 +137,23 @@ static bool is_from_inside(const struct mf__watch *watch,
 	return rc < 0 ? is_journaled(watch, sender) : rc > 0;
 }
 
+/* What a terminal sends to its whole foreground group. */
+static bool is_key(const struct signalfd_siginfo *info)
+{
+	return info->ssi_code > 0 &&
+	       (info->ssi_signo == SIGINT || info->ssi_signo == SIGQUIT ||
+	        info->ssi_signo == SIGTSTP || info->ssi_signo == SIGWINCH);
+}
+
 /* Whether the command got it by itself, as one of our process group. */
 static bool has_it_already(struct mf__watch *watch,
                            const struct signalfd_siginfo *info)
 {
-	/* Without a witness: what the kernel sends, it sends to a terminal's
-	 * whole group, most of the time. */
-	if (watch->witness.fd < 0 && info->ssi_code > 0)
-		return true;
-	return mf__witness_saw(&watch->witness, (int)info->ssi_signo,
-	                       (pid_t)info->ssi_pid, TESTIMONY_MS) &&
-	       getpgid(watch->child) == getpgrp();
+	if (getpgid(watch->child) != getpgrp())
+		return false;
+	return is_key(info) || (watch->witness.fd < 0 && info->ssi_code > 0) ||
+	       mf__witness_saw(&watch->witness, (int)info->ssi_signo,
+	                       (pid_t)info->ssi_pid, TESTIMONY_MS);
 }
 
 static void pass_on(const struct mf__watch *watch,
