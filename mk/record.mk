@@ -1,17 +1,13 @@
 # libmfrecord.so: what is preloaded into foreign processes. Its sources are the
 # room record/ and the files other rooms share with it, compiled once more with
 # flags of their own (record.shared, a list in libmfcore/record/build.mk).
-# Python files of the room become hidden symbols: record/NAME.py is the bytes
-# from mf__record_NAME_py up to mf__record_NAME_py_end.
 
 record.shared :=
 -include libmfcore/record/build.mk
 
 record.own  := $(wildcard libmfcore/record/*.c)
-record.py   := $(wildcard libmfcore/record/*.py)
 record.srcs := $(if $(record.own),$(record.own) $(record.shared))
-RECORD_OBJS := $(patsubst %.c,$B/record/%.o,$(record.srcs)) \
-	$(if $(record.own),$(patsubst %.py,$B/record/%.py.o,$(record.py)))
+RECORD_OBJS := $(patsubst %.c,$B/record/%.o,$(record.srcs))
 # beside bin/ as installed, so the tools find it the same way
 RECORD_SO   := $(if $(record.own),$B/lib/mfcore/libmfrecord.so)
 
@@ -23,15 +19,6 @@ $B/record/%.o: %.c $B/record/.flags
 	@mkdir -p $(@D)
 	$(call say,CC,$< (record))
 	$(call compile,$(RECORD_CFLAGS))
-
-$B/record/%.py.o: %.py $B/record/.flags
-	@mkdir -p $(@D)
-	$(call say,EMBED,$<)
-	$(Q)n=mf__record_$(notdir $*)_py; printf '%s\n' \
-		'.section .rodata' ".globl $$n, $${n}_end" \
-		".hidden $$n, $${n}_end" "$$n: .incbin \"$<\"" \
-		"$${n}_end: .byte 0" '.section .note.GNU-stack,"",@progbits' | \
-		$(CC) -x assembler -c -o $@ -
 
 $B/lib/mfcore/libmfrecord.so: $(RECORD_OBJS) $B/record/.flags
 	@mkdir -p $(@D)
