@@ -180,51 +180,39 @@ struct mf__stdio mf__stdio_now(void)
 	return (struct mf__stdio){{mf__inode(0), mf__inode(1), mf__inode(2)}};
 }
 
-/* The descriptor in `t` that is of `kind` and leads to `inode`, or -1. */
-static int find(const struct mf__fd_table *t, enum mf__fd_class kind,
-                uint64_t inode)
+/* Make descriptors of `t` that lead to `inode` something else; the first. */
+static int mark(struct mf__fd_table *t, enum mf__fd_class from,
+                enum mf__fd_class to, uint64_t inode)
 {
+	int first = -1;
+
 	for (int fd = 0; fd < MF__FDS && inode; fd++) {
-		if (t->kind[fd] == kind && t->slots[fd].inode == inode)
-			return fd;
+		if (t->kind[fd] != from || t->slots[fd].inode != inode)
+			continue;
+		t->kind[fd] = (uint8_t)to;
+		if (first < 0)
+			first = fd;
 	}
-	return -1;
-}
-
-/* Where the descriptors of whoever makes the child are told. */
-static struct mf__fd_table *maker(void)
-{
-	return table && is_own() && parent_table ? parent_table : table;
-}
-
-uint32_t mf__fds_maker(void)
-{
-	struct mf__fd_table *t = maker();
-
-	return t ? t->owner : mf__recorder.writer.pid;
+	return first;
 }
 
 int mf__fds_mark_child(bool is_sidecar, bool is_captured,
-                       const struct mf__stdio *stdio)
+                       const struct mf__stdio *stdio, bool is_us,
+                       uint32_t *maker)
 {
-	struct mf__fd_table *t = maker();
+	struct mf__fd_table *t = is_us && table && is_own() && parent_table
+	                                 ? parent_table
+	                                 : table;
 	int fd = -1;
 
+	*maker = t ? t->owner : mf__recorder.writer.pid;
 	if (!t)
 		return -1;
-	if (is_sidecar) {
-		fd = find(t, MF__FD_PIPE_WRITE, stdio->inode[0]);
-		if (fd >= 0)
-			t->kind[fd] = MF__FD_SEND;
-	}
+	if (is_sidecar)
+		fd = mark(t, MF__FD_PIPE_WRITE, MF__FD_SEND, stdio->inode[0]);
 	if (is_captured && mf__recorder.keeps_output) {
-		int out = find(t, MF__FD_PIPE_READ, stdio->inode[1]);
-		int errs = find(t, MF__FD_PIPE_READ, stdio->inode[2]);
-
-		if (out >= 0)
-			t->kind[out] = MF__FD_CAPTURE_OUT;
-		if (errs >= 0)
-			t->kind[errs] = MF__FD_CAPTURE_ERR;
+		mark(t, MF__FD_PIPE_READ, MF__FD_CAPTURE_OUT, stdio->inode[1]);
+		mark(t, MF__FD_PIPE_READ, MF__FD_CAPTURE_ERR, stdio->inode[2]);
 	}
 	return fd;
 }

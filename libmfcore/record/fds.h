@@ -29,19 +29,18 @@ enum mf__fd_class mf__fd_class(int fd);
 uint64_t mf__fd_inode(int fd);
 
 /*
- * A child that will be `argv` has these inodes as standard streams: find the
- * other ends of those pipes in the process that made them, and say what they
- * are. Returns the writing end of a sidecar's stdin, or -1.
+ * A child has these inodes as standard streams: find the other ends of those
+ * pipes in the process that made them, and say what they are. `is_us`: we are
+ * that child, about to exec. Returns the writing end of a sidecar's stdin, or
+ * -1, and whose it is.
  */
 struct mf__stdio {
 	uint64_t inode[3];
 };
 struct mf__stdio mf__stdio_now(void);
 int mf__fds_mark_child(bool is_sidecar, bool is_captured,
-                       const struct mf__stdio *stdio);
-
-/* The process whose descriptors those are. */
-uint32_t mf__fds_maker(void);
+                       const struct mf__stdio *stdio, bool is_us,
+                       uint32_t *maker);
 
 /* Say that our own stdin is the receiving end of a sidecar's pipe. */
 void mf__fds_mark_receiver(void);

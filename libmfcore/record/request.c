@@ -51,7 +51,7 @@ void mf__request_record(const struct mf__request *req, int error)
 }
 
 static void record_sidecar(const struct mf__request *req, struct mf_str type,
-                           int fd)
+                           uint32_t maker, int fd)
 {
 	struct mf_record rec;
 
@@ -59,7 +59,7 @@ static void record_sidecar(const struct mf__request *req, struct mf_str type,
 	               4 * MF_FIELD_U64 + MF_FIELD_BYTES(type.len)))
 		return;
 	mf_record_u64(&rec, MF_F_PID, req->pid);
-	mf_record_u64(&rec, MF_F_PPID, mf__fds_maker());
+	mf_record_u64(&rec, MF_F_PPID, maker);
 	mf_record_u64(&rec, MF_F_INODE, req->stdio.inode[0]);
 	if (fd >= 0)
 		mf_record_u64(&rec, MF_F_FD, (uint64_t)fd);
@@ -74,6 +74,7 @@ void mf__request_mark(const struct mf__request *req)
 		mf__argv_strs(req->argv, req->scratch->args, MF__SCRATCH_ARGS);
 	bool is_sidecar = false;
 	bool is_captured = false;
+	uint32_t maker;
 	int fd;
 
 	switch (mf_command_classify(req->scratch->args, n, &command)) {
@@ -89,9 +90,10 @@ void mf__request_mark(const struct mf__request *req)
 	default:
 		return;
 	}
-	fd = mf__fds_mark_child(is_sidecar, is_captured, &req->stdio);
+	fd = mf__fds_mark_child(is_sidecar, is_captured, &req->stdio,
+	                        req->pid == mf__true_pid(), &maker);
 	if (is_sidecar)
-		record_sidecar(req, command.word, fd);
+		record_sidecar(req, command.word, maker, fd);
 }
 
 bool mf__request_begin(struct mf__request *req)
