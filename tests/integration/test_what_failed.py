@@ -48,7 +48,7 @@ def kill_scheduler(run):
 def scheduler_gone():
     (TMP / "gone").mkdir()
     run = Recorded("gone", "fan", "run", "--width", 4, "--quiet", "1,3",
-                   "--place", TMP / "gone")
+                   "--place", TMP / "gone", options=("--drain", "60"))
     kill_scheduler(run)
     RUNS["gone"] = run.wait()
 

@@ -104,7 +104,7 @@ def task_of(run, number):
 @case
 def tasks_of_a_killed_scheduler_are_named_while_they_run():
     need_metaflow()
-    run = start("killed")
+    run = start("killed", "--drain", "60")
     before = open_now(run)
     assert before["live"] is True
     assert sorted(of_tasks(before)) == sorted(task_of(run, n)

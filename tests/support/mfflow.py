@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -14,6 +15,7 @@ from mftest import MFTRACE, TMP, Skip  # noqa: E402
 
 PYTHON = os.environ.get("VENV_PYTHON") or sys.executable
 FLOWS = TMP / "flows"
+_LOCK = threading.Lock()
 _HERE = pathlib.Path(__file__).resolve().parents[1] / "integration" / "flows"
 
 
@@ -62,8 +64,9 @@ def environment(**more):
 
 def flow(name):
     """The script of a flow, in a directory where it may leave things."""
-    if not FLOWS.is_dir():
-        shutil.copytree(_HERE, FLOWS)
+    with _LOCK:  # runs are started by several threads
+        if not FLOWS.is_dir():
+            shutil.copytree(_HERE, FLOWS)
     return FLOWS / f"{name}.py"
 
 
