@@ -76,40 +76,59 @@ static bool names_sanitizer(int fd, uint64_t offset)
 	       strncmp(name, "libclang_rt.tsan", 16) == 0;
 }
 
-/* The i-th entry of the dynamic section; false behind its end. */
-static bool dynamic_entry(int fd, const Elf64_Phdr *dynamic, size_t i,
-                          Elf64_Dyn *out)
+/* Some entries of the dynamic section: the stack may be small. */
+struct window {
+	Elf64_Dyn entries[16];
+	size_t first;
+	size_t len;
+};
+
+/* The i-th entry of the dynamic section; NULL behind its end. */
+static const Elf64_Dyn *dynamic_entry(int fd, const Elf64_Phdr *dynamic,
+                                      size_t i, struct window *window)
 {
-	return i < DYNAMIC_MAX && i < dynamic->p_filesz / sizeof(*out) &&
-	       read_exactly(fd, out, sizeof(*out),
-	                    dynamic->p_offset + i * sizeof(*out)) &&
-	       out->d_tag != DT_NULL;
+	const size_t size = sizeof(window->entries[0]);
+	size_t left = dynamic->p_filesz / size;
+
+	left = i < left && i < DYNAMIC_MAX ? left - i : 0;
+	if (left && i - window->first >= window->len) {
+		long n = syscall(SYS_pread64, fd, window->entries,
+		                 sizeof(window->entries),
+		                 (off_t)(dynamic->p_offset + i * size));
+
+		window->first = i;
+		window->len = n > 0 ? (size_t)n / size : 0;
+		if (window->len > left)
+			window->len = left;
+	}
+	if (!left || i - window->first >= window->len ||
+	    window->entries[i - window->first].d_tag == DT_NULL)
+		return NULL;
+	return &window->entries[i - window->first];
 }
 
 /*
  * Whether a sanitizer's runtime is among the libraries it needs: such a
- * runtime ends the program when another library was loaded before it. Linkers
- * put what is needed first, so a few entries are read, one by one: the stack
- * may be small.
+ * runtime ends the program when another library was loaded before it.
  */
 static bool needs_sanitizer(int fd, const Elf64_Phdr *phdrs, size_t n,
                             const Elf64_Phdr *dynamic)
 {
+	struct window window = {.first = 0};
+	const Elf64_Dyn *entry;
 	uint64_t strings = UINT64_MAX;
-	Elf64_Dyn entry;
 
-	for (size_t i = 0;
-	     strings == UINT64_MAX && dynamic_entry(fd, dynamic, i, &entry);
+	for (size_t i = 0; strings == UINT64_MAX &&
+	                   (entry = dynamic_entry(fd, dynamic, i, &window));
 	     i++) {
-		if (entry.d_tag == DT_STRTAB)
-			strings = offset_of(phdrs, n, entry.d_un.d_ptr);
+		if (entry->d_tag == DT_STRTAB)
+			strings = offset_of(phdrs, n, entry->d_un.d_ptr);
 	}
-	for (size_t i = 0;
-	     strings != UINT64_MAX && dynamic_entry(fd, dynamic, i, &entry);
+	for (size_t i = 0; strings != UINT64_MAX &&
+	                   (entry = dynamic_entry(fd, dynamic, i, &window));
 	     i++) {
-		if (entry.d_tag != DT_NEEDED)
-			continue;
-		if (names_sanitizer(fd, strings + entry.d_un.d_val))
+		if (entry->d_tag == DT_NEEDED &&
+		    names_sanitizer(fd, strings + entry->d_un.d_val))
 			return true;
 	}
 	return false;
