@@ -306,7 +306,11 @@ static void judge_failed_exec(struct mf_model *model, struct mf_node *node)
 {
 	const struct mf_proc *proc = node->proc;
 	struct mf_str path = proc->failed_path;
+	size_t pos = 0;
 
+	/* the recorder names its first program by its arguments only */
+	if (!path.len && !mf_list_next(proc->failed_argv, &pos, &path))
+		path = MF_STR("?");
 	node->state = MF_STATE_FAILED;
 	node->exit.is_known = true;
 	node->exit.cause = MF_CAUSE_EXEC_FAILED;

@@ -160,6 +160,7 @@ bool mf_shell_line_proc(const struct mf_model *model,
 	struct mf_image failed = {
 		.argv = proc->failed_argv,
 		.path = proc->failed_path,
+		.cwd = model->session.cwd,
 	};
 
 	if (proc->n_images && proc->image)
