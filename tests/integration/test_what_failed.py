@@ -10,8 +10,9 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from mftest import TMP, Skip, case, main, wait_for  # noqa: E402
-from mfflow import (PYTHON, Recorded, environment, flow,  # noqa: E402
+from mftest import (TMP, Skip, case, main, record, sessions,  # noqa: E402
+                    wait_for)
+from mfflow import (PYTHON, Recorded, data, environment,  # noqa: E402
                     need_metaflow, nodes, together)
 
 RUNS = {}
@@ -497,6 +498,24 @@ def the_run_can_be_named():
         named, status = run.data("what-failed", word)
         assert status == 3 and len(named["failures"]) == 2
     assert run.ask("what-failed", "Other/1").returncode == 4
+
+
+@case
+def a_command_that_is_no_flow_is_told_as_well():
+    for words, text, cause_word in (
+            (("sh", "-c", "echo no luck >&2; exit 7"), "exit status 7: no luck",
+             "exit"),
+            (("sh", "-c", "kill -TERM $$"), "ended itself with SIGTERM",
+             "signal"),
+            (("/no/such", "--flag"), "cannot execute '/no/such': No such file",
+             "exec-failed")):
+        record(*words, cwd=TMP)
+        document, status = data("what-failed", "-s", sessions()[-1])
+        first, = document["failures"]
+        assert status == 3 and first["part"] == "first", document
+        assert text in first["exit"]["text"], first["exit"]
+        assert first["exit"]["cause"] == cause_word, first["exit"]
+        assert first["again"].startswith(f"cd {TMP} && {words[0]} "), first
 
 
 if __name__ == "__main__":
