@@ -7,6 +7,7 @@
  * table moves to shared memory when the process makes its first pipe or fork;
  * most processes make none.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <stdarg.h>
@@ -20,8 +21,9 @@
 
 struct slot {
 	uint64_t inode;
-	uint64_t kept;    /* bytes of a captured stream */
-	uint64_t *excess; /* counter of what was not */
+	uint64_t kept;     /* bytes of a captured stream */
+	uint64_t *excess;  /* counter of what was not */
+	bool is_inherited; /* by fork */
 };
 
 struct mf__fd_table {
@@ -48,9 +50,11 @@ static struct budget *budget;
 
 static struct shared *map_shared(void)
 {
+	int saved = errno;
 	void *map = mmap(NULL, sizeof(struct shared), PROT_READ | PROT_WRITE,
 	                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
+	errno = saved;
 	return map == MAP_FAILED ? NULL : map;
 }
 
@@ -163,9 +167,10 @@ void mf__fds_forked(void)
 		return;
 	table->owner = mf__recorder.writer.pid;
 	for (int fd = 0; fd < MF__FDS; fd++) {
-		if (old->kind[fd])
-			set(fd, (enum mf__fd_class)old->kind[fd],
-			    old->slots[fd].inode);
+		if (!old->kind[fd])
+			continue;
+		set(fd, (enum mf__fd_class)old->kind[fd], old->slots[fd].inode);
+		table->slots[fd].is_inherited = true;
 	}
 }
 
@@ -345,37 +350,46 @@ MF__EXPORT int dup3(int old, int new, int flags)
 	return rc;
 }
 
-/* A descriptor is about to be closed, or was. */
-static void forget(int fd, bool is_open)
+/*
+ * A descriptor is about to be closed. A copy that came by fork is no end of the
+ * pipe: whoever made it has it too.
+ */
+static void forget(int fd)
 {
 	enum mf__fd_class kind = mf__fd_class(fd);
+	int saved = errno;
 
 	if (kind == MF__FD_NONE || !is_own())
 		return;
-	if (is_open && (kind == MF__FD_SEND || kind == MF__FD_RECV))
+	if ((kind == MF__FD_SEND || kind == MF__FD_RECV) &&
+	    !table->slots[fd].is_inherited)
 		note_rest(fd);
 	if (fixed_class(fd) == MF__FD_NONE)
 		set(fd, MF__FD_NONE, 0);
+	errno = saved;
 }
 
 MF__EXPORT int close(int fd)
 {
-	forget(fd, true);
+	forget(fd);
 	return MF__REAL(close)(fd);
 }
 
 /* The stream's descriptor is closed inside libc. */
 MF__EXPORT int fclose(FILE *stream)
 {
+	int saved = errno;
+
 	if (mf__recorder.is_on)
-		forget(fileno(stream), true);
+		forget(fileno(stream));
+	errno = saved; /* a stream in memory has no descriptor */
 	return MF__REAL(fclose)(stream);
 }
 
 static void forget_from(unsigned first, unsigned last)
 {
 	for (unsigned fd = first; fd <= last && fd < MF__FDS; fd++)
-		forget((int)fd, true);
+		forget((int)fd);
 }
 
 MF__EXPORT int close_range(unsigned first, unsigned last, int flags)

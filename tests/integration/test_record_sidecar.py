@@ -165,6 +165,26 @@ end(one)""", reader="import os, time\nos.read(0, 1000)\ntime.sleep(0.6)\n")
 
 
 @case
+def a_copy_closed_in_a_forked_child_is_no_end_of_the_pipe():
+    """Python 3.8 starts everything by a fork that closes what it inherits."""
+    events = run("""
+one = sidecar()
+one.stdin.write(b"before\n")
+subprocess.run(["true"])
+if not os.fork():
+    one.stdin.close()
+    os._exit(0)
+os.wait()
+one.stdin.write(b"after\n")
+end(one)""", python=PYTHONS[0])
+    (sent, _, begun), = pipes(events)
+    ends = only(events, "PIPE_END", INODE=begun.fields["INODE"])
+    assert {e.pid for e in ends} == {begun.fields["PPID"],
+                                     begun.fields["PID"]}, ends
+    assert min(e.time for e in ends) > sent[-1].time
+
+
+@case
 def its_standard_error_is_kept_though_it_is_thrown_away():
     events = run("one = sidecar('loud')\nend(one)")
     begun, = only(events, "SIDECAR")
