@@ -169,13 +169,13 @@ def a_copy_closed_in_a_forked_child_is_no_end_of_the_pipe():
     """Python 3.8 starts everything by a fork that closes what it inherits."""
     events = run("""
 one = sidecar()
-one.stdin.write(b"before\n")
+one.stdin.write(b"before\\n")
 subprocess.run(["true"])
 if not os.fork():
     one.stdin.close()
     os._exit(0)
 os.wait()
-one.stdin.write(b"after\n")
+one.stdin.write(b"after\\n")
 end(one)""", python=PYTHONS[0])
     (sent, _, begun), = pipes(events)
     ends = only(events, "PIPE_END", INODE=begun.fields["INODE"])
