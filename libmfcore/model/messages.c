@@ -276,11 +276,16 @@ int mf_messages_fold(struct mf_messages *m, const struct mf_event *ev,
 	return m->is_short ? -ENOMEM : 0;
 }
 
-/* Whether nobody will read the pipe any more. */
+/*
+ * Whether nobody will read the pipe any more. That its sender has gone, or has
+ * started another sidecar, is no reason: this one reads on to the end.
+ */
 static bool is_closed(const struct mf_pipe *pipe)
 {
-	return pipe->is_ended || pipe->next ||
-	       (pipe->sidecar && mf__proc_has_ended(pipe->sidecar));
+	if (pipe->is_ended)
+		return true;
+	return pipe->sidecar ? mf__proc_has_ended(pipe->sidecar)
+	                     : pipe->next != NULL;
 }
 
 static bool is_settled(const struct entry *e, bool is_over)

@@ -196,8 +196,8 @@ void mf__fold_pipe_end(struct mf_model *model, struct mf_proc *writer,
 		mf__pipe_of(model, writer ? writer->host : model->ev->host,
 	                    mf__num(f, MF_F_INODE, 0));
 
-	if (!pipe)
-		return;
+	if (!pipe || writer == pipe->stream->owner)
+		return; /* the reader may still take what is in it */
 	pipe->is_ended = true;
 	pipe->left_bytes = mf__num(f, MF_F_COUNT, 0);
 }

@@ -104,6 +104,34 @@ TEST(a_follower_waits_until_the_fate_is_known)
 	end(&p);
 }
 
+static void ends(struct pair *p, double t, uint32_t pid)
+{
+	life_by(&p->l, MF_EV_PIPE_END, t, pid);
+	events_u64(&p->l.e, MF_F_INODE, 77);
+	events_u64(&p->l.e, MF_F_COUNT, 40);
+	life_fold(&p->l);
+	fold_both(p);
+}
+
+TEST(a_senders_end_leaves_the_reader_its_time)
+{
+	struct pair p;
+	struct mf_message m;
+
+	begin(&p);
+	send(&p, 1, ONE, sizeof(ONE) - 1);
+	send(&p, 2, TWO, sizeof(TWO) - 1);
+	ends(&p, 3, 100);
+	assert_false(mf_messages_next(p.m, true, false, &m));
+	recv(&p, 4, 150, ONE);
+	assert_true(mf_messages_next(p.m, true, false, &m));
+	assert_int_equal(m.fate, MF_FATE_RECEIVED);
+	ends(&p, 5, 150);
+	assert_true(mf_messages_next(p.m, true, false, &m));
+	assert_int_equal(m.fate, MF_FATE_LEFT);
+	end(&p);
+}
+
 TEST(what_was_never_read_is_left_in_the_pipe)
 {
 	struct pair p;
@@ -222,6 +250,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(messages_are_lines_however_they_are_read),
 		CASE(a_follower_waits_until_the_fate_is_known),
+		CASE(a_senders_end_leaves_the_reader_its_time),
 		CASE(what_was_never_read_is_left_in_the_pipe),
 		CASE(a_full_pipe_and_a_broken_one_take_nothing),
 		CASE(a_cut_message_ends_where_the_sender_ends_it),
