@@ -350,6 +350,17 @@ MF__EXPORT int dup3(int old, int new, int flags)
 	return rc;
 }
 
+/* Whether another descriptor of ours is the same end of the same pipe. */
+static bool has_twin(int fd)
+{
+	for (int i = 0; i < MF__FDS; i++) {
+		if (i != fd && table->kind[i] == table->kind[fd] &&
+		    table->slots[i].inode == table->slots[fd].inode)
+			return true;
+	}
+	return false;
+}
+
 /*
  * A descriptor is about to be closed. A copy that came by fork is no end of the
  * pipe: whoever made it has it too.
@@ -362,7 +373,7 @@ static void forget(int fd)
 	if (kind == MF__FD_NONE || !is_own())
 		return;
 	if ((kind == MF__FD_SEND || kind == MF__FD_RECV) &&
-	    !table->slots[fd].is_inherited)
+	    !table->slots[fd].is_inherited && !has_twin(fd))
 		note_rest(fd);
 	if (fixed_class(fd) == MF__FD_NONE)
 		set(fd, MF__FD_NONE, 0);
