@@ -115,7 +115,9 @@ static void put_label(struct mf_buf *line, const struct mf_node *node,
 	case MF_NODE_WORKER:
 	case MF_NODE_THREAD:
 	case MF_NODE_ASYNC:
-		mf_buf_printf(line, "%s ", mf_node_kind_word(node->kind));
+		if (!mf_str_is(node->name, mf_node_kind_word(node->kind)))
+			mf_buf_printf(line, "%s ",
+			              mf_node_kind_word(node->kind));
 		break;
 	case MF_NODE_SESSION:
 		mf_buf_puts(line, "session ");

@@ -254,6 +254,8 @@ static void explain_code(struct mf_model *model, struct mf_node *node, int code,
 		line = last_line(tail, " timed out after ");
 	if (!line.len)
 		line = last_line(tail, "");
+	if (node->kind == MF_NODE_S3OP && mf_s3op_retries(tail).len)
+		line = (struct mf_str){0}; /* it is what is to be retried */
 	line = quote(model, line);
 	if (hint == MF_HINT_TIMEOUT)
 		x->cause = MF_CAUSE_TIMEOUT;

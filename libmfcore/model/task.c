@@ -274,9 +274,11 @@ void mf__fold_file(struct mf_model *model, struct mf_proc *proc,
 {
 	struct mf_str role = mf__bytes(model, f, MF_F_ROLE);
 
-	if (mf_str_is(role, "inputs") || mf_str_is(role, "filelist"))
+	bool is_retry = mf_str_starts(role, "retry");
+
+	proc->s3_retries += is_retry;
+	if (is_retry || mf_str_is(role, "inputs") ||
+	    mf_str_is(role, "filelist"))
 		proc->s3_inputs +=
 			count_entries(mf__bytes(model, f, MF_F_DATA));
-	else if (mf_str_starts(role, "retry"))
-		proc->s3_retries++;
 }
