@@ -62,9 +62,7 @@ void mftrace_node_details(struct mf_buf *line, const struct mf_node *node)
 		put_count(line, node->proc->s3_inputs, "input");
 		put_count(line, node->proc->s3_results, "result");
 		if (node->proc->s3_retries)
-			mf_buf_printf(
-				line, "  %llu retried",
-				(unsigned long long)node->proc->s3_retries);
+			mf_buf_puts(line, "  (a retry)");
 	}
 	if (node->kind == MF_NODE_FORK && node->proc &&
 	    node->proc->mp_function.len) {
