@@ -504,7 +504,7 @@ static int what_failed_run(const struct mf_args *args, struct mf_err *err)
 	int rc;
 
 	rc = mf_view_load_run(&view, opts->session, args->argv[0], &top, err);
-	if (rc < 0)
+	if (rc < 0 || !top)
 		goto out;
 	for (node = top; node; node = mf_node_walk(top, node))
 		failures += part_of(node, &part) && part != PART_NO_FAILURE;

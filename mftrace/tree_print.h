@@ -27,9 +27,9 @@ void mftrace_tree_print(const struct mftrace_tree_style *style,
 enum mf_style mftrace_state_style(enum mf_node_state state);
 
 /* What went through a sidecar or an S3 operation, what a child was for. */
-void mftrace_node_details(struct mf_buf *buf, const struct mf_node *node);
+void mftrace_node_details(struct mf_buf *line, const struct mf_node *node);
 
 /* The words a node's line ends with: cause, note, part in a failure. */
-void mftrace_node_remarks(struct mf_buf *buf, const struct mf_node *node);
+void mftrace_node_remarks(struct mf_buf *line, const struct mf_node *node);
 
 #endif /* MFTRACE_TREE_PRINT_H */

@@ -106,67 +106,93 @@ static bool is_orphaned(const struct mf_proc *proc)
 	       (!end || mf__proc_end_ns(sched) < end);
 }
 
+/* A signal that somebody was seen to send. */
+static void explain_sent(struct mf_model *model, struct mf_node *node,
+                         const struct mf_signal *sig, const char *word)
+{
+	struct mf_ending *x = &node->exit;
+	struct mf_str by;
+
+	if (!sig->sender) {
+		x->sender = mf__tree_printf(model, "%u", sig->sender_pid);
+		x->text = mf__tree_printf(model, "killed by %s sent by pid %u",
+		                          word, sig->sender_pid);
+		return;
+	}
+	x->sender = sig->sender->id;
+	if (sig->sender == scheduler_of(node->proc)) {
+		x->cause = MF_CAUSE_ORCHESTRATOR;
+		x->text = mf__tree_printf(
+			model,
+			"killed by the scheduler's clean-up (%s from pid %u)",
+			word, sig->sender->pid);
+	} else if (sig->sender == node->proc) {
+		x->text = mf__tree_printf(model, "ended itself with %s", word);
+	} else {
+		by = mf__name_of(model, sig->sender, mf__kind_of(sig->sender));
+		x->text = mf__tree_printf(model,
+		                          "killed by %s sent by pid %u (%.*s)",
+		                          word, sig->sender->pid, (int)by.len,
+		                          by.ptr);
+	}
+}
+
+/* A signal that came from the kernel, or from where nobody looked. */
+static void explain_unsent(struct mf_model *model, struct mf_node *node,
+                           const char *word, bool dumped)
+{
+	struct mf_ending *x = &node->exit;
+	const char *core = dumped ? ", core dumped" : "";
+
+	switch (x->signo) {
+	case SIGSEGV:
+		x->text = mf__tree_printf(model, "segmentation fault (%s%s)",
+		                          word, core);
+		return;
+	case SIGBUS:
+		x->text =
+			mf__tree_printf(model, "bus error (%s%s)", word, core);
+		return;
+	case SIGABRT:
+	case SIGFPE:
+	case SIGILL:
+		x->text = mf__tree_printf(model, "crashed: %s%s", word, core);
+		return;
+	case SIGPIPE:
+		if (!is_orphaned(node->proc))
+			break;
+		x->cause = MF_CAUSE_PARENT_DEATH;
+		x->text = MF_STR("its scheduler was gone: writing to it gave "
+		                 "SIGPIPE");
+		return;
+	default:
+		break;
+	}
+	x->text = mf__tree_printf(
+		model, "killed by %s; who sent it was not recorded", word);
+}
+
 static void judge_signal(struct mf_model *model, struct mf_node *node,
                          int signo, bool dumped)
 {
-	const struct mf_proc *proc = node->proc;
-	const struct mf_signal *sig = signal_of(model, proc, signo);
-	const struct mf_proc *sched = scheduler_of(proc);
+	const struct mf_signal *sig = signal_of(model, node->proc, signo);
 	struct mf_ending *x = &node->exit;
 	char word[32];
 
+	if (sig && !sig->sender && !sig->sender_pid)
+		sig = NULL;
 	node->state = MF_STATE_KILLED;
 	x->signo = signo;
 	x->cause = MF_CAUSE_SIGNAL;
 	signal_word(signo, word, sizeof(word));
-	if (sig && sig->sender)
-		x->sender = sig->sender->id;
-	else if (sig && sig->sender_pid)
-		x->sender = mf__tree_printf(model, "%u", sig->sender_pid);
-	if (signo == SIGKILL && is_oom(model, proc, sig != NULL)) {
+	if (sig)
+		explain_sent(model, node, sig, word);
+	else
+		explain_unsent(model, node, word, dumped);
+	if (signo == SIGKILL && is_oom(model, node->proc, sig != NULL)) {
 		x->cause = MF_CAUSE_OOM;
 		x->text = MF_STR("killed by the kernel for want of memory "
 		                 "(SIGKILL, oom_kill)");
-	} else if (sig && sig->sender && sig->sender == sched) {
-		x->cause = MF_CAUSE_ORCHESTRATOR;
-		x->text = mf__tree_printf(
-			model,
-			"killed by the scheduler's clean-up (%s from "
-			"pid %u)",
-			word, sched->pid);
-	} else if (sig && sig->sender == proc) {
-		x->text = mf__tree_printf(model, "ended itself with %s", word);
-	} else if (sig && sig->sender) {
-		struct mf_str by = mf__name_of(model, sig->sender,
-		                               mf__kind_of(sig->sender));
-
-		x->text = mf__tree_printf(model,
-		                          "killed by %s sent by pid %u "
-		                          "(%.*s)",
-		                          word, sig->sender->pid, (int)by.len,
-		                          by.ptr);
-	} else if (sig && sig->sender_pid) {
-		x->text = mf__tree_printf(model,
-		                          "killed by %s sent by pid "
-		                          "%u",
-		                          word, sig->sender_pid);
-	} else if (signo == SIGPIPE && is_orphaned(proc)) {
-		x->cause = MF_CAUSE_PARENT_DEATH;
-		x->text = MF_STR("its scheduler was gone: writing to it gave "
-		                 "SIGPIPE");
-	} else if (signo == SIGSEGV || signo == SIGBUS) {
-		x->text = mf__tree_printf(
-			model, "%s (%s%s)",
-			signo == SIGSEGV ? "segmentation fault" : "bus error",
-			word, dumped ? ", core dumped" : "");
-	} else if (signo == SIGABRT || signo == SIGFPE || signo == SIGILL) {
-		x->text = mf__tree_printf(model, "crashed: %s%s", word,
-		                          dumped ? ", core dumped" : "");
-	} else {
-		x->text = mf__tree_printf(model,
-		                          "killed by %s; who sent it "
-		                          "was not recorded",
-		                          word);
 	}
 }
 
