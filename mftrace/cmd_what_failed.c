@@ -320,7 +320,7 @@ static bool is_told(const struct telling *t, const struct mf_node *node)
 
 /*
  * How many attempts of its step are told in the same words as this one, and
- * which of them is the first.
+ * which of them is the first; of one that is not, only whether there are many.
  */
 static size_t count_alike(const struct telling *t, const struct mf_node *node,
                           const struct mf_node **first)
@@ -331,12 +331,15 @@ static size_t count_alike(const struct telling *t, const struct mf_node *node,
 	*first = node;
 	if (t->all || node->kind != MF_NODE_ATTEMPT)
 		return 1;
-	for (task = node->parent->parent->first; task; task = task->next)
+	for (task = node->parent->parent->first; task; task = task->next) {
 		for (at = task->first; at; at = at->next)
 			if (at->blame == node->blame && !is_told(t, at) &&
 			    mf_str_eq(at->exit.text, node->exit.text) &&
 			    mf_str_eq(at->note, node->note) && !n++)
 				*first = at;
+		if (n > ALIKE_MAX && *first != node)
+			break; /* there are enough, and one goes before it */
+	}
 	return n;
 }
 
