@@ -117,7 +117,8 @@ const struct mf_cmd cmd_tree = {
 	.summary = "show runs, steps, tasks and everything below them",
 	.details =
 		"Each line has a name, a state and how long it lasted. Equal "
-		"siblings that ended well share a line, threads and asyncio "
+		"siblings that ended well, and tasks that failed in the same "
+		"words after the first, share a line, threads and asyncio "
 		"tasks are counted by what they run, and what Metaflow asks "
 		"git is left out; on a terminal lines are cut to its width. "
 		"--all undoes all of this.\n\n"

@@ -1,9 +1,9 @@
 /*
  * A line a node. To keep a screen readable: a step with one task, a task with
  * one attempt and an attempt with its process share a line; equal siblings
- * that ended well are counted on one line; threads and asyncio tasks are
- * counted by what they run; what git was asked is left out. --all undoes all
- * of it.
+ * that ended well, and tasks that failed alike after the first, are counted on
+ * one line; threads and asyncio tasks are counted by what they run; what git
+ * was asked is left out. --all undoes all of it.
  */
 #include "tree_print.h"
 
@@ -258,23 +258,48 @@ static void print_line(struct printer *pr, const struct mf_node *node,
 
 /* ---- many on one line ---- */
 
+/* A task of one attempt that failed, and not first: perhaps one of many. */
+static bool is_one_more(const struct mf_node *node)
+{
+	return node->kind == MF_NODE_TASK && node->first &&
+	       !node->first->next &&
+	       (node->blame == MF_BLAME_COLLATERAL ||
+	        node->blame == MF_BLAME_ALSO);
+}
+
 static bool is_dull(const struct printer *pr, const struct mf_node *node)
 {
 	const struct mf_node *child;
 
-	if (pr->style->is_all || node->state != MF_STATE_OK || node->note.len ||
-	    node->blame != MF_BLAME_NONE || node->kind == MF_NODE_RUN ||
-	    node->kind == MF_NODE_SIDECAR)
+	if (pr->style->is_all)
 		return false;
+	if (!is_one_more(node) &&
+	    (node->state != MF_STATE_OK || node->note.len ||
+	     node->blame != MF_BLAME_NONE || node->kind == MF_NODE_RUN ||
+	     node->kind == MF_NODE_SIDECAR))
+		return false;
+	if (node->blame == MF_BLAME_COLLATERAL)
+		return true; /* what it was doing is no matter now */
 	for (child = body_of(pr, node)->first; child; child = child->next)
 		if (!is_hidden(child) && !is_inner(child))
 			return false;
 	return true;
 }
 
+/* Whose remarks a line ends with: a task's attempt speaks for it. */
+static const struct mf_node *speaker_of(const struct mf_node *node)
+{
+	return node->kind == MF_NODE_TASK && node->last ? node->last : node;
+}
+
 static bool is_like(const struct mf_node *a, const struct mf_node *b)
 {
-	if (a->kind != b->kind)
+	const struct mf_node *one = speaker_of(a), *other = speaker_of(b);
+
+	if (a->kind != b->kind || a->state != b->state ||
+	    a->blame != b->blame ||
+	    !mf_str_eq(one->exit.text, other->exit.text) ||
+	    !mf_str_eq(one->note, other->note))
 		return false;
 	if (a->kind == MF_NODE_TASK || a->kind == MF_NODE_WORKER)
 		return true;
@@ -302,6 +327,8 @@ static size_t count_alike(const struct printer *pr, const struct mf_node *node,
 static void print_alike(struct printer *pr, const struct mf_node *node,
                         const struct mf_node *last, size_t n)
 {
+	const struct mf_out *out = &pr->style->out;
+	enum mf_style style = mftrace_state_style(node->state);
 	uint64_t least = UINT64_MAX, most = 0, took;
 	const struct mf_node *at;
 
@@ -321,15 +348,17 @@ static void print_alike(struct printer *pr, const struct mf_node *node,
 		put_label(&pr->line, last, last);
 	}
 	mf_buf_printf(&pr->line, "  %zu ", n);
-	mf_buf_puts(&pr->line, mf_style_begin(&pr->style->out, MF_STYLE_GOOD));
-	mf_buf_puts(&pr->line, "ok");
-	mf_buf_puts(&pr->line, mf_style_end(&pr->style->out, MF_STYLE_GOOD));
+	mf_buf_puts(&pr->line, mf_style_begin(out, style));
+	mf_buf_puts(&pr->line, mf_node_state_word(node->state));
+	mf_buf_puts(&pr->line, mf_style_end(out, style));
 	mf_buf_puts(&pr->line, ", each ");
 	mf_text_duration(&pr->line, least);
 	if (most != least) {
 		mf_buf_puts(&pr->line, " to ");
 		mf_text_duration(&pr->line, most);
 	}
+	if (node->kind == MF_NODE_TASK)
+		mftrace_node_remarks(&pr->line, speaker_of(node));
 	flush_line(pr);
 }
 
