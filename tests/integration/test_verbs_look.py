@@ -169,6 +169,18 @@ def a_wide_foreach_that_failed_is_told_on_a_screen():
 
 
 @case
+def tasks_that_failed_alike_share_a_line():
+    text = ask("tree", "-s", wide("bad")).stdout
+    assert text.count("\n") < 40, text
+    some = re.findall(r"work/\d+ \.\. work/\d+  (\d+) killed, each .*"
+                      r"\(collateral\)  killed by the scheduler's clean-up",
+                      text)
+    assert sum(map(int, some)) > 180, text
+    every = ask("tree", "--all", "-s", wide("bad")).stdout
+    assert len(re.findall(r"work/\d+ \[\d+\]  killed", every)) > 180
+
+
+@case
 def colours_say_nothing_that_words_do_not():
     for session in loud(), wide("bad"):
         for words in ("tree",), ("what-failed",), ("ls",):
