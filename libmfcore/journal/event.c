@@ -7,6 +7,19 @@
 
 #include "mfcore/journal.h"
 
+#define LEN(table) (sizeof(table) / sizeof((table)[0]))
+
+/* Words by number; a number that is not in use has none. */
+static const char *const event_words[] = {
+#define MF_EVENT(name, number, word, meaning) [number] = (word),
+#include "mfcore/event.def"
+};
+
+static const char *const field_words[] = {
+#define MF_FIELD(name, number, kind, word, meaning) [number] = (word),
+#include "mfcore/event.def"
+};
+
 int mf_event_field(const struct mf_event *ev, size_t *pos,
                    struct mf_field_value *out)
 {
@@ -109,34 +122,20 @@ bool mf_list_next(struct mf_str list, size_t *pos, struct mf_str *out)
 
 const char *mf_event_word(uint16_t type)
 {
-	switch (type) {
-#define MF_EVENT(name, number, word, meaning)                                  \
-	case (number):                                                         \
-		return (word);
-#include "mfcore/event.def"
-	default:
-		return NULL;
-	}
+	return type < LEN(event_words) ? event_words[type] : NULL;
 }
 
 const char *mf_field_word(uint16_t id)
 {
-	switch (id) {
-#define MF_FIELD(name, number, kind, word, meaning)                            \
-	case (number):                                                         \
-		return (word);
-#include "mfcore/event.def"
-	default:
-		return NULL;
-	}
+	return id < LEN(field_words) ? field_words[id] : NULL;
 }
 
 uint16_t mf_event_type_of(struct mf_str word)
 {
-#define MF_EVENT(name, number, text, meaning)                                  \
-	if (mf_str_is(word, (text)))                                           \
-		return (number);
-#include "mfcore/event.def"
+	for (size_t type = 0; type < LEN(event_words); type++) {
+		if (event_words[type] && mf_str_is(word, event_words[type]))
+			return (uint16_t)type;
+	}
 	return 0;
 }
 

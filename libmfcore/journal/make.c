@@ -102,7 +102,7 @@ static void fill_head(struct mf__segment_head *head, uint32_t number,
 	ident->mono_ns = now(CLOCK_MONOTONIC);
 	ident->real_ns = now(CLOCK_REALTIME);
 	ident->sum = mf__ident_sum(ident);
-	memcpy((char *)head + MF__COPY_BLOCK * MF__BLOCK, ident,
+	memcpy((char *)head + (size_t)MF__COPY_BLOCK * MF__BLOCK, ident,
 	       sizeof(*ident));
 
 	head->tail = MF__HEAD_BLOCKS;

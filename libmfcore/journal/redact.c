@@ -23,7 +23,7 @@ enum char_kind {
 };
 
 /* enum char_kind of each byte; one row is sixteen of them. */
-static const uint8_t KIND[256] = {
+static const uint8_t kinds[256] = {
 	0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 4, 4, 4, 4, 0,  0,  0,  0, 0,  0, 0, 0,
 	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 8, 0, 0,  0,  16, 8, 0,  0, 0, 2,
 	0, 1, 1, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 0,  16, 16, 0, 16, 0, 0, 3,
@@ -68,7 +68,7 @@ struct scan {
 
 static uint8_t kind(const struct scan *s, size_t at)
 {
-	return KIND[(unsigned char)s->text[at]];
+	return kinds[(unsigned char)s->text[at]];
 }
 
 static void put(struct scan *s, const char *bytes, size_t len)
@@ -155,14 +155,13 @@ static struct close find_close(const struct scan *s, size_t at,
 
 		if (end == s->len)
 			break;
-		if (s->text[end] != open.mark)
-			at = end + 1;
-		else if (open.slashes == 0 && slashes % 2 == 0)
-			return (struct close){end, end + 1};
-		else if (slashes <= open.slashes && open.slashes > 0)
-			return (struct close){at, end + 1};
-		else
-			at = end + 1;
+		if (s->text[end] == open.mark) {
+			if (open.slashes == 0 && slashes % 2 == 0)
+				return (struct close){end, end + 1};
+			if (slashes <= open.slashes && open.slashes > 0)
+				return (struct close){at, end + 1};
+		}
+		at = end + 1;
 	}
 	return (struct close){s->len, s->len};
 }
@@ -322,8 +321,11 @@ static void find_shapes(struct scan *s)
 /* "name" before ':' is a key where it stands like one, not in a:b:c. */
 static bool stands_like_key(const struct scan *s)
 {
-	char before = s->name > 0 ? s->text[s->name - 1] : ' ';
+	char before;
 
+	if (s->name == 0)
+		return true;
+	before = s->text[s->name - 1];
 	return before != ':' && before != '/' && before != '@' && before != '#';
 }
 
@@ -501,7 +503,7 @@ static size_t pass_name(struct scan *s, size_t at)
 	size_t len = s->len;
 
 	s->name = at;
-	while (at < len && (KIND[(unsigned char)text[at]] & NAME))
+	while (at < len && (kinds[(unsigned char)text[at]] & NAME))
 		at++;
 	s->name_end = at;
 	if (at - s->name >= SHAPE_MIN)

@@ -24,8 +24,8 @@ enum how {
  * that is how nearly every name of an environment is let go.
  */
 #define BIT(s, i)                                                              \
-	((i) < sizeof(s) - 1 && s[(i) < sizeof(s) ? (i) : 0] != '_'            \
-	         ? 1u << (s[(i) < sizeof(s) ? (i) : 0] & 31)                   \
+	((i) < sizeof(s) - 1 && (s)[(i) < sizeof(s) ? (i) : 0] != '_'          \
+	         ? 1u << ((s)[(i) < sizeof(s) ? (i) : 0] & 31)                 \
 	         : 0u)
 #define BITS4(s, i)                                                            \
 	(BIT(s, i) | BIT(s, (i) + 1) | BIT(s, (i) + 2) | BIT(s, (i) + 3))
@@ -39,19 +39,19 @@ struct rule {
 	char words[WORDS_MAX];
 };
 
-static const struct rule SECRET[] = {
+static const struct rule secret_rules[] = {
 #define MF_REDACT_NAME(how, words, text)                                       \
-	{LETTERS(words), how, sizeof(words) - 1, words},
+	{LETTERS(words), (how), sizeof(words) - 1, words},
 #include "journal/redact.def"
 };
 
-static const struct rule KEPT[] = {
+static const struct rule kept_rules[] = {
 #define MF_REDACT_KEEP(how, words, text)                                       \
-	{LETTERS(words), how, sizeof(words) - 1, words},
+	{LETTERS(words), (how), sizeof(words) - 1, words},
 #include "journal/redact.def"
 };
 
-static const char *const RULES[] = {
+static const char *const rule_texts[] = {
 #define MF_REDACT_NAME(how, words, text) text,
 #define MF_REDACT_KEEP(how, words, text) "but not: " text,
 #define MF_REDACT_SHAPE(prefix, least, body, text) text,
@@ -62,7 +62,7 @@ static const char *const RULES[] = {
 
 const char *const *mf_redact_rules(void)
 {
-	return RULES;
+	return rule_texts;
 }
 
 /*
@@ -75,7 +75,7 @@ const char *const *mf_redact_rules(void)
 static const struct {
 	uint32_t second;
 	uint32_t third;
-} BEGINS[32] = {
+} secret_starts[32] = {
 	['A' & 31] = {L('U'), L('T')},
 	['B' & 31] = {L('E'), L('A')},
 	['C' & 31] = {L('O') | L('R'), L('E') | L('N') | L('O')},
@@ -93,8 +93,8 @@ static bool may_be_secret(struct mf_str name)
 	for (size_t i = 2; i < name.len; i++) {
 		unsigned first = name.ptr[i - 2] & 31;
 
-		if (BEGINS[first].second >> (name.ptr[i - 1] & 31) & 1 &&
-		    BEGINS[first].third >> (name.ptr[i] & 31) & 1)
+		if (secret_starts[first].second >> (name.ptr[i - 1] & 31) & 1 &&
+		    secret_starts[first].third >> (name.ptr[i] & 31) & 1)
 			return true;
 	}
 	return false;
@@ -118,7 +118,9 @@ static bool is_lower(char c)
 
 static char to_upper(char c)
 {
-	return is_lower(c) ? (char)(c - 32) : c;
+	if (is_lower(c))
+		c = (char)(c - 32);
+	return c;
 }
 
 /* apiKey: before K; APIKey: before K, which a small letter follows. */
@@ -202,18 +204,20 @@ bool mf_redact_is_secret_name(struct mf_str name)
 		letters |= L(name.ptr[i]);
 
 	words.len = 0;
-	for (size_t i = 0; i < sizeof(SECRET) / sizeof(SECRET[0]); i++) {
-		if (SECRET[i].letters & ~letters)
+	for (size_t i = 0; i < sizeof(secret_rules) / sizeof(secret_rules[0]);
+	     i++) {
+		if (secret_rules[i].letters & ~letters)
 			continue;
 		if (words.len == 0)
 			cut_to_words(&words, name);
-		if (fits(&words, &SECRET[i])) {
+		if (fits(&words, &secret_rules[i])) {
 			is_secret = true;
 			break;
 		}
 	}
-	for (size_t i = 0; is_secret && i < sizeof(KEPT) / sizeof(KEPT[0]); i++)
-		is_secret = !fits(&words, &KEPT[i]);
+	for (size_t i = 0;
+	     is_secret && i < sizeof(kept_rules) / sizeof(kept_rules[0]); i++)
+		is_secret = !fits(&words, &kept_rules[i]);
 	return is_secret;
 }
 

@@ -22,7 +22,7 @@ struct shape {
 	char prefix[PREFIX_MAX];
 };
 
-static const struct shape SHAPES[] = {
+static const struct shape shapes[] = {
 #define MF_REDACT_SHAPE(prefix, least, body, text)                             \
 	{sizeof(prefix) - 1, least, body, prefix},
 #include "journal/redact.def"
@@ -81,7 +81,7 @@ static size_t body_length(const struct shape *shape, const char *at,
  */
 #define L(letter) (1u << ((letter)&31))
 
-static const uint32_t SECOND[32] = {
+static const uint32_t second_letters[32] = {
 	['A' & 31] = L('B') | L('C') | L('I') | L('K') | L('S'),
 	['d' & 31] = L('a') | L('o'),
 	['e' & 31] = L('y'),
@@ -99,10 +99,10 @@ size_t mf__redact_shape(const char *at, const char *end)
 {
 	size_t left = (size_t)(end - at);
 
-	if (left < 2 || !(SECOND[at[0] & 31] & L(at[1])))
+	if (left < 2 || !(second_letters[at[0] & 31] & L(at[1])))
 		return 0;
-	for (size_t i = 0; i < sizeof(SHAPES) / sizeof(SHAPES[0]); i++) {
-		const struct shape *shape = &SHAPES[i];
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
+		const struct shape *shape = &shapes[i];
 		size_t len;
 
 		if (*at != shape->prefix[0] ||
@@ -249,9 +249,10 @@ bool mf__redact_userinfo(const char *at, const char *end, struct mf_str *secret)
  */
 bool mf__redact_is_trivial(struct mf_str value)
 {
-	static const char WORDS[] =
-		"true\0false\0yes\0no\0on\0off\0none\0null\0"
-		"0\0001\0";
+	static const char *const words[] = {
+		"true", "false", "yes",  "no", "on",
+		"off",  "none",  "null", "0",  "1",
+	};
 	char folded[6];
 
 	if (value.len == 0)
@@ -261,11 +262,13 @@ bool mf__redact_is_trivial(struct mf_str value)
 	for (size_t i = 0; i < value.len; i++) {
 		char c = value.ptr[i];
 
-		folded[i] = (unsigned)(c - 'A') < 26 ? (char)(c + 32) : c;
+		if ((unsigned)(c - 'A') < 26)
+			c = (char)(c + 32);
+		folded[i] = c;
 	}
 	folded[value.len] = '\0';
-	for (const char *w = WORDS; *w != '\0'; w += strlen(w) + 1) {
-		if (strcmp(w, folded) == 0)
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strcmp(words[i], folded) == 0)
 			return true;
 	}
 	return false;

@@ -65,10 +65,25 @@ static int64_t host_of(struct mf__scan *scan,
 	return (int64_t)scan->hosts_len++;
 }
 
-/*
- * Read who a segment is. A damaged first copy is replaced by the second; with
- * both gone the segment before it lends its identity.
- */
+/* Both copies of the identity are gone: the segment before lends its own. */
+static int identify_by_neighbour(const struct mf__scan *scan,
+                                 struct mf__segment *seg, const char *magic)
+{
+	const struct mf__segment *before = seg - 1;
+
+	if (memcmp(magic, MF__MAGIC, 6) == 0 && magic[6] != MF__MAGIC[6])
+		return -MF_EVERSION;
+	if (scan->segments_len == 0)
+		return -MF_EFORMAT;
+	seg->host = before->host;
+	seg->number = before->number + 1;
+	seg->head_blocks = before->head_blocks;
+	seg->seed = before->seed;
+	seg->capacity = before->capacity;
+	return 0;
+}
+
+/* Read who a segment is; the second copy replaces a damaged first one. */
 static int identify(struct mf__scan *scan, struct mf__segment *seg)
 {
 	struct mf__segment_head head;
@@ -86,26 +101,13 @@ static int identify(struct mf__scan *scan, struct mf__segment *seg)
 		seg->is_head_damaged = true;
 		scan->damaged++;
 		ident = &copy;
-		n = read_at(scan, seg, MF__COPY_BLOCK * MF__BLOCK, &copy,
-		            sizeof(copy));
+		n = read_at(scan, seg, (uint64_t)MF__COPY_BLOCK * MF__BLOCK,
+		            &copy, sizeof(copy));
 		if (n < 0)
 			return (int)n;
 	}
-	if (!ident_is_whole(ident)) {
-		const struct mf__segment *before = seg - 1;
-
-		if (memcmp(&head, MF__MAGIC, 6) == 0 &&
-		    head.ident.magic[6] != MF__MAGIC[6])
-			return -MF_EVERSION;
-		if (scan->segments_len == 0)
-			return -MF_EFORMAT;
-		seg->host = before->host;
-		seg->number = before->number + 1;
-		seg->head_blocks = before->head_blocks;
-		seg->seed = before->seed;
-		seg->capacity = before->capacity;
-		return 0;
-	}
+	if (!ident_is_whole(ident))
+		return identify_by_neighbour(scan, seg, head.ident.magic);
 	if (ident->incompatible & ~MF__INCOMPATIBLE_KNOWN)
 		return -MF_EVERSION;
 	host = host_of(scan, ident);
@@ -284,8 +286,8 @@ static bool is_all_zero(const char *bytes, size_t len)
 }
 
 /*
- * Blocks whose chunk lost its head: search them for records. `blocks` of them
- * lie in `bytes`.
+ * Blocks whose chunk lost its head: search their `bytes`, which the cursor
+ * may write to, for records.
  */
 static int add_orphan(struct mf__scan *scan, const struct mf__segment *seg,
                       uint64_t block, char *bytes, size_t len)
@@ -294,12 +296,12 @@ static int add_orphan(struct mf__scan *scan, const struct mf__segment *seg,
 	struct mf__chunk_ref *ref = new_chunk(scan, seg, block, blocks);
 	const struct mf__record_head *head = NULL;
 	struct mf__cursor cursor = {
-		.bytes = bytes,
 		.len = len & ~(size_t)7,
 		.offset = block * MF__BLOCK,
 		.seed = seg->seed,
 	};
 
+	cursor.bytes = bytes;
 	if (!ref)
 		return -ENOMEM;
 	scan->damaged++;
@@ -479,8 +481,8 @@ bool mf__scan_has_more(struct mf__scan *scan, const struct mf__chunk_ref *ref)
 {
 	uint32_t word = 0;
 
-	if (ref->has_bad ||
-	    ref->pos + sizeof(struct mf__record_head) > ref->blocks * MF__BLOCK)
+	if (ref->has_bad || ref->pos + sizeof(struct mf__record_head) >
+	                            (size_t)ref->blocks * MF__BLOCK)
 		return false;
 	if (read_at(scan, &scan->segments[ref->segment],
 	            (uint64_t)ref->block * MF__BLOCK + ref->pos, &word,

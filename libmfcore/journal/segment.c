@@ -43,7 +43,7 @@ static int put_text(char *field, size_t cap, const char *text)
 
 	if (len >= cap)
 		return -ENAMETOOLONG;
-	memcpy(field, text, len);
+	memcpy(field, text, len + 1);
 	return 0;
 }
 

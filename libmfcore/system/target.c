@@ -23,28 +23,24 @@
 #define SEGMENTS_MAX 32
 #define DYNAMIC_MAX 128
 
+static const struct {
+	const char *blind;
+	bool inject;
+} targets[] = {
+#define MF_TARGET_ROW(name, inject, blind)                                     \
+	[MF_TARGET_##name] = {(blind), (inject)},
+	MF_TARGET_MAP(MF_TARGET_ROW)
+#undef MF_TARGET_ROW
+};
+
 bool mf__target_takes_injection(enum mf_target target)
 {
-	switch (target) {
-#define MF_TARGET_CASE(name, inject, blind)                                    \
-	case MF_TARGET_##name:                                                 \
-		return (inject);
-		MF_TARGET_MAP(MF_TARGET_CASE)
-#undef MF_TARGET_CASE
-	}
-	return false;
+	return targets[target].inject;
 }
 
 const char *mf__target_blind(enum mf_target target)
 {
-	switch (target) {
-#define MF_TARGET_CASE(name, inject, blind)                                    \
-	case MF_TARGET_##name:                                                 \
-		return (blind);
-		MF_TARGET_MAP(MF_TARGET_CASE)
-#undef MF_TARGET_CASE
-	}
-	return NULL;
+	return targets[target].blind;
 }
 
 static bool read_exactly(int fd, void *out, size_t len, uint64_t offset)

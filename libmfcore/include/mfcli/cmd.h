@@ -71,12 +71,12 @@ struct mf_opt_list {
 };
 
 struct mf_opt {
-	char letter;       /* 0: none */
 	const char *name;  /* without the dashes */
 	const char *value; /* placeholder; NULL for a switch */
 	const char *help;  /* lower case, no full stop */
+	size_t offset;     /* of the field in the verb's options struct */
 	enum mf_opt_type type;
-	size_t offset; /* of the field in the verb's options struct */
+	char letter; /* 0: none */
 };
 
 /* offsetof, refused by the compiler when the field is of another type */
@@ -90,36 +90,38 @@ struct mf_opt {
 /* A switch, into a bool. */
 #define MF_OPT_BOOL(letter, name, help, str, field)                            \
 	{                                                                      \
-		(letter), (name), NULL, (help), MF_OPT_TYPE_BOOL,              \
-			MF__OPT_OFFSET(str, field, bool)                       \
+		(name), NULL, (help), MF__OPT_OFFSET(str, field, bool),        \
+			MF_OPT_TYPE_BOOL, (letter)                             \
 	}
 /* A string, into a const char *: NULL when not given, else the last given. */
 #define MF_OPT_STRING(letter, name, value, help, str, field)                   \
 	{                                                                      \
-		(letter), (name), (value), (help), MF_OPT_TYPE_STRING,         \
-			MF__OPT_OFFSET(str, field, const char *)               \
+		(name), (value), (help),                                       \
+			MF__OPT_OFFSET(str, field, const char *),              \
+			MF_OPT_TYPE_STRING, (letter)                           \
 	}
 /* Repeatable, into a struct mf_opt_list, which lives as long as the run. */
 #define MF_OPT_LIST(letter, name, value, help, str, field)                     \
 	{                                                                      \
-		(letter), (name), (value), (help), MF_OPT_TYPE_LIST,           \
-			MF__OPT_OFFSET(str, field, struct mf_opt_list)         \
+		(name), (value), (help),                                       \
+			MF__OPT_OFFSET(str, field, struct mf_opt_list),        \
+			MF_OPT_TYPE_LIST, (letter)                             \
 	}
 /* A decimal number, into a uint64_t. */
 #define MF_OPT_U64(letter, name, value, help, str, field)                      \
 	{                                                                      \
-		(letter), (name), (value), (help), MF_OPT_TYPE_U64,            \
-			MF__OPT_OFFSET(str, field, uint64_t)                   \
+		(name), (value), (help), MF__OPT_OFFSET(str, field, uint64_t), \
+			MF_OPT_TYPE_U64, (letter)                              \
 	}
 /* A size as people write it, 10MiB, into a uint64_t of bytes. */
 #define MF_OPT_SIZE(letter, name, value, help, str, field)                     \
 	{                                                                      \
-		(letter), (name), (value), (help), MF_OPT_TYPE_SIZE,           \
-			MF__OPT_OFFSET(str, field, uint64_t)                   \
+		(name), (value), (help), MF__OPT_OFFSET(str, field, uint64_t), \
+			MF_OPT_TYPE_SIZE, (letter)                             \
 	}
 #define MF_OPT_END                                                             \
 	{                                                                      \
-		0, NULL, NULL, NULL, MF_OPT_TYPE_NONE, 0                       \
+		NULL, NULL, NULL, 0, MF_OPT_TYPE_NONE, 0                       \
 	}
 
 /* Whether a verb takes a command to run, behind `--`. */

@@ -134,7 +134,7 @@ void mf_record_end(struct mf_record *rec);
 uint64_t *mf_record_end_counter(struct mf_record *rec);
 
 /* Bytes of payload the fields take: one number; bytes of length `len`. */
-#define MF_FIELD_U64 10u
+#define MF_FIELD_U64 ((size_t)10)
 #define MF_FIELD_BYTES(len) (6u + (size_t)(len))
 
 /*
