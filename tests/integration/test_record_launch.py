@@ -87,6 +87,9 @@ class Recorded:
         attempts = [e for e in only(self.events, "PROC_EXEC")
                     if "ERRNO" in e.fields]
         known.update(e.fields["PID"] for e in attempts)
+        # killed before its first instruction, it is known from its parent
+        known.update(e.fields["PID"] for e in only(self.events, "PROC_WAIT")
+                     if e.fields["STATUS"] & 127)
         for pid in self.pids:
             have = self.images(pid)
             for image in self.trace.execs[pid]:
