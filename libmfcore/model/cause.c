@@ -78,21 +78,20 @@ static bool is_near(uint64_t a, uint64_t b)
 	return (a > b ? a - b : b - a) <= NEAR_NS;
 }
 
-static bool is_oom(const struct mf_model *model, const struct mf_proc *proc,
-                   bool has_sender)
+/*
+ * Whether the kernel killed something at that time: a process, or one it did
+ * not name, of our cgroup or elsewhere on the machine.
+ */
+static bool has_oom(const struct mf_model *model, const struct mf_proc *proc,
+                    uint64_t pid, bool is_elsewhere)
 {
 	const struct mf__oom *oom;
 
-	for (oom = model->ooms; oom; oom = oom->next) {
-		if (oom->host != proc->host)
-			continue;
-		if (oom->pid == proc->pid &&
+	for (oom = model->ooms; oom; oom = oom->next)
+		if (oom->host == proc->host && oom->pid == pid &&
+		    oom->is_elsewhere == is_elsewhere &&
 		    is_near(oom->time_ns, mf__proc_end_ns(proc)))
 			return true;
-		if (!oom->pid && !has_sender &&
-		    is_near(oom->time_ns, mf__proc_end_ns(proc)))
-			return true;
-	}
 	return false;
 }
 
@@ -169,7 +168,11 @@ static void explain_unsent(struct mf_model *model, struct mf_node *node,
 		break;
 	}
 	x->text = mf__tree_printf(
-		model, "killed by %s; who sent it was not recorded", word);
+		model, "killed by %s; who sent it was not recorded%s", word,
+		x->signo == SIGKILL && has_oom(model, node->proc, 0, true)
+			? " (the kernel killed for want of memory elsewhere "
+			  "on the machine)"
+			: "");
 }
 
 static void judge_signal(struct mf_model *model, struct mf_node *node,
@@ -189,7 +192,9 @@ static void judge_signal(struct mf_model *model, struct mf_node *node,
 		explain_sent(model, node, sig, word);
 	else
 		explain_unsent(model, node, word, dumped);
-	if (signo == SIGKILL && is_oom(model, node->proc, sig != NULL)) {
+	if (signo == SIGKILL &&
+	    (has_oom(model, node->proc, node->proc->pid, false) ||
+	     (!sig && has_oom(model, node->proc, 0, false)))) {
 		x->cause = MF_CAUSE_OOM;
 		x->text = MF_STR("killed by the kernel for want of memory "
 		                 "(SIGKILL, oom_kill)");

@@ -36,6 +36,7 @@ struct mf__oom {
 	uint64_t time_ns;
 	uint64_t pid; /* 0: the kernel did not say */
 	uint32_t host;
+	bool is_elsewhere; /* on the machine, and not in our cgroup */
 };
 
 struct mf_model {

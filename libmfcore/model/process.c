@@ -501,6 +501,7 @@ void mf__fold_kernel(struct mf_model *model, struct mf_proc *writer,
 		.time_ns = model->ev->wall_ns,
 		.pid = mf__num(f, MF_F_PID, 0),
 		.host = model->ev->host,
+		.is_elsewhere = mf__has(f, MF_F_REASON),
 	};
 	model->ooms = oom;
 }

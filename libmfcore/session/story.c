@@ -202,7 +202,7 @@ void mf__story_signal(struct mf__story *story, int signo, pid_t sender,
 }
 
 void mf__story_oom(struct mf__story *story, const char *scope, uint64_t count,
-                   const char *path)
+                   const char *path, const char *elsewhere)
 {
 	struct mf__note note = {0};
 
@@ -210,6 +210,8 @@ void mf__story_oom(struct mf__story *story, const char *scope, uint64_t count,
 	mf__note_text(&note, MF_F_ROLE, scope);
 	mf__note_u64(&note, MF_F_COUNT, count);
 	mf__note_text(&note, MF_F_PATH, path);
+	if (elsewhere)
+		mf__note_text(&note, MF_F_REASON, elsewhere);
 	commit(story, &note, MF_EV_KERNEL);
 }
 

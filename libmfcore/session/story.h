@@ -49,9 +49,12 @@ void mf__story_status(struct mf__story *story, enum mf_event_type type,
 void mf__story_signal(struct mf__story *story, int signo, pid_t sender,
                       const char *reason);
 
-/* The kernel killed `count` processes of `scope` for want of memory. */
+/*
+ * The kernel killed `count` processes of `scope` for want of memory;
+ * `elsewhere` says that they were none of ours, or NULL.
+ */
 void mf__story_oom(struct mf__story *story, const char *scope, uint64_t count,
-                   const char *path);
+                   const char *path, const char *elsewhere);
 
 void mf__story_left(struct mf__story *story, pid_t pid);
 void mf__story_note(struct mf__story *story, const char *text, int error);

@@ -31,15 +31,28 @@ static uint64_t now_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
+/*
+ * The kernel counts a victim both for the machine and for its group, before it
+ * kills. Where our group's count can be read and stands still, the victim was
+ * none of ours.
+ */
 static void look_for_oom(struct mf__watch *watch)
 {
-	for (int i = 0; i < MF__OOM_SCOPES; i++) {
-		uint64_t grown =
-			mf__oom_grown(&watch->oom, (enum mf__oom_scope)i);
+	struct mf__oom *oom = &watch->oom;
+	uint64_t grown[MF__OOM_SCOPES];
 
-		if (grown)
-			mf__story_oom(watch->story, oom_scopes[i], grown,
-			              watch->oom.path[i]);
+	for (int i = 0; i < MF__OOM_SCOPES; i++)
+		grown[i] = mf__oom_grown(oom, (enum mf__oom_scope)i);
+	for (int i = 0; i < MF__OOM_SCOPES; i++) {
+		bool is_elsewhere = i == MF__OOM_MACHINE &&
+		                    oom->path[MF__OOM_CGROUP] &&
+		                    !grown[MF__OOM_CGROUP];
+
+		if (grown[i])
+			mf__story_oom(watch->story, oom_scopes[i], grown[i],
+			              oom->path[i],
+			              is_elsewhere ? "not in this cgroup"
+			                           : NULL);
 	}
 }
 

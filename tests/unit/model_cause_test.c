@@ -186,6 +186,22 @@ TEST(an_oom_kill_of_another_process_is_not_this_ones)
 	life_end(&l);
 }
 
+TEST(an_oom_kill_elsewhere_on_the_machine_is_only_mentioned)
+{
+	struct life l;
+
+	begin_run(&l);
+	life_wait(&l, 2, 100, 200, SIGKILL);
+	life_by(&l, MF_EV_KERNEL, 2.3, LIFE_RECORDER);
+	events_str(&l.e, MF_F_NAME, "oom_kill");
+	events_u64(&l.e, MF_F_COUNT, 1);
+	events_str(&l.e, MF_F_REASON, "not in this cgroup");
+	life_fold(&l);
+	check(&l, TASK "@0", MF_STATE_KILLED, MF_CAUSE_SIGNAL, MF_BLAME_FIRST,
+	      "elsewhere on the machine");
+	life_end(&l);
+}
+
 TEST(timeout_is_told_from_other_exceptions)
 {
 	struct life l;
@@ -369,6 +385,7 @@ int main(void)
 		CASE(a_segmentation_fault_is_named),
 		CASE(the_oom_killer_is_known_by_the_kernels_counter),
 		CASE(an_oom_kill_of_another_process_is_not_this_ones),
+		CASE(an_oom_kill_elsewhere_on_the_machine_is_only_mentioned),
 		CASE(timeout_is_told_from_other_exceptions),
 		CASE(a_task_without_its_scheduler_dies_of_that),
 		CASE(a_task_that_runs_on_without_its_scheduler_says_so),
