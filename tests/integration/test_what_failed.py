@@ -84,7 +84,7 @@ def gang_without_python():
     gang("gang", str(TMP / "empty"))
 
 
-def memory_group(mib):
+def memory_group(name, mib):
     """A group of processes that may take so much memory, or a reason."""
     for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)
@@ -99,32 +99,57 @@ def memory_group(mib):
             break
     else:
         raise Skip("no memory cgroup")
-    group = up / f"mftest-{os.getpid()}"
+    group = up / f"mftest-{os.getpid()}-{name}"
     try:
         group.mkdir()
-        for name, value in files.items():
-            (group / name).write_text(str(value))
+        for file, value in files.items():
+            (group / file).write_text(str(value))
     except OSError as why:
         raise Skip(f"cannot make a memory cgroup: {why}") from why
     return group
 
 
+def joining(group):
+    return lambda: (group / "cgroup.procs").write_text(str(os.getpid()))
+
+
+def remove_group(group):
+    try:
+        group.rmdir()
+    except OSError:
+        pass  # the kernel is not done with it yet; it is empty
+
+
 def out_of_memory():
     try:
-        group = memory_group(400)
+        group = memory_group("task", 400)
     except Skip as why:
         RUNS["oom"] = why
         return
-
-    def join():
-        (group / "cgroup.procs").write_text(str(os.getpid()))
     try:
-        cause("oom", "take_all_memory", preexec_fn=join)
+        cause("oom", "take_all_memory", preexec_fn=joining(group))
     finally:
-        try:
-            group.rmdir()
-        except OSError:
-            pass  # the kernel is not done with it yet; it is empty
+        remove_group(group)
+
+
+def out_of_memory_elsewhere():
+    """Somebody kills the task while the kernel kills another's process."""
+    try:
+        group = memory_group("other", 100)
+    except Skip as why:
+        RUNS["elsewhere"] = why
+        return
+
+    def kill_and_kill(run):
+        kill_once_it_waits(run)
+        hungry = "x = []\nwhile True: x.append(b'x' * (8 << 20))"
+        other = subprocess.run([sys.executable, "-c", hungry], check=False,
+                               preexec_fn=joining(group))
+        assert other.returncode == -signal.SIGKILL, other
+    try:
+        cause("elsewhere", "be_killed_from_outside", meddle=kill_and_kill)
+    finally:
+        remove_group(group)
 
 
 def s3op_killed():
@@ -182,7 +207,7 @@ def record_all():
     one = functools.partial
     together(
         fan, scheduler_gone, s3op_killed, interpreter_gone,
-        gang_without_python, out_of_memory,
+        gang_without_python, out_of_memory, out_of_memory_elsewhere,
         one(cause, "fail", "fail"),
         one(cause, "exit_with_5", "exit_with_5"),
         one(cause, "exit_with_0", "exit_with_0"),
@@ -331,6 +356,12 @@ def an_abort_is_called_a_crash():
 @case
 def the_kernels_killing_for_memory_is_told_from_others():
     check("oom", "start/1", "oom", "want of memory", signo=9)
+
+
+@case
+def memory_that_ran_out_elsewhere_is_not_blamed():
+    check("elsewhere", "start/1", "signal", "who sent it was not recorded",
+          signo=9)
 
 
 @case
