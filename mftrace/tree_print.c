@@ -247,11 +247,9 @@ static void print_line(struct printer *pr, const struct mf_node *node,
 		mf_buf_printf(&pr->line, "  pid %u", body->pid);
 	}
 	mftrace_node_details(&pr->line, body);
-	if (node->kind == MF_NODE_STEP && node == body)
-		; /* its tasks tell */
-	else if (node->kind == MF_NODE_TASK && node == body)
-		; /* its attempts tell */
-	else
+	/* of a step its tasks tell, of a task its attempts */
+	if (node != body ||
+	    (node->kind != MF_NODE_STEP && node->kind != MF_NODE_TASK))
 		mftrace_node_remarks(&pr->line, leaf_for_remarks(node, body));
 	flush_line(pr);
 }
