@@ -87,7 +87,7 @@ class Recorded:
             cwd=self.cwd, env=env or environment(), stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how)
 
-    def wait(self, timeout=90):
+    def wait(self, timeout=150):
         """Wait for the end of the recorder and keep what the run said."""
         try:
             self.stdout, self.stderr = self.process.communicate(timeout=timeout)
