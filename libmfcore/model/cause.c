@@ -105,6 +105,19 @@ static bool is_orphaned(const struct mf_proc *proc)
 	       (!end || mf__proc_end_ns(sched) < end);
 }
 
+/*
+ * Whether nobody was left to read what it wrote. Of a killed scheduler only
+ * the status tells, which may be taken after its tasks met the broken pipe.
+ */
+static bool has_lost_reader(const struct mf_proc *proc)
+{
+	const struct mf_proc *sched = scheduler_of(proc);
+
+	return is_orphaned(proc) ||
+	       (sched && mf__proc_has_ended(sched) &&
+	        is_near(mf__proc_end_ns(sched), mf__proc_end_ns(proc)));
+}
+
 /* A signal that somebody was seen to send. */
 static void explain_sent(struct mf_model *model, struct mf_node *node,
                          const struct mf_signal *sig, const char *word)
@@ -158,7 +171,7 @@ static void explain_unsent(struct mf_model *model, struct mf_node *node,
 		x->text = mf__tree_printf(model, "crashed: %s%s", word, core);
 		return;
 	case SIGPIPE:
-		if (!is_orphaned(node->proc))
+		if (!has_lost_reader(node->proc))
 			break;
 		x->cause = MF_CAUSE_PARENT_DEATH;
 		x->text = MF_STR("its scheduler was gone: writing to it gave "
@@ -223,6 +236,15 @@ static bool is_cut_off(const struct mf_proc *proc)
 	uint64_t gone = mf__proc_end_ns(scheduler_of(proc));
 
 	return proc->tail[1].last_ns <= gone && proc->tail[2].last_ns <= gone;
+}
+
+static bool is_from_broken_pipe(const struct mf_proc *proc, struct mf_str tail)
+{
+	if (proc->is_output_broken)
+		return has_lost_reader(proc);
+	return is_orphaned(proc) &&
+	       (is_cut_off(proc) || has_text(tail, "Broken pipe") ||
+	        has_text(tail, "BrokenPipeError"));
 }
 
 /* The last line with something in it, and with `text` in it. */
@@ -321,9 +343,7 @@ static void judge_code(struct mf_model *model, struct mf_node *node, int code)
 	if (!code)
 		return;
 	x->cause = MF_CAUSE_EXIT;
-	if (is_orphaned(node->proc) &&
-	    (is_cut_off(node->proc) || has_text(tail, "Broken pipe") ||
-	     has_text(tail, "BrokenPipeError"))) {
+	if (is_from_broken_pipe(node->proc, tail)) {
 		x->cause = MF_CAUSE_PARENT_DEATH;
 		x->text = mf__tree_printf(
 			model,

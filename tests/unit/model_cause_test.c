@@ -1,5 +1,6 @@
 #include "support/test.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -217,6 +218,26 @@ TEST(timeout_is_told_from_other_exceptions)
 	life_end(&l);
 }
 
+TEST(a_task_may_meet_the_broken_pipe_before_the_status_is_taken)
+{
+	struct life l;
+
+	begin_run(&l);
+	life_by(&l, MF_EV_OUTPUT, 1.9, 200);
+	events_u64(&l.e, MF_F_STREAM, 1);
+	events_i64(&l.e, MF_F_RESULT, -EPIPE);
+	life_fold(&l);
+	life_exit(&l, 2, 200, 1);
+	life_reap(&l, 2.1, 200, 1 << 8);
+	life_reap(&l, 2.2, 100, SIGKILL);
+	life_over(&l, 4, 100, SIGKILL);
+	check(&l, "hello/1795", MF_STATE_KILLED, MF_CAUSE_SIGNAL,
+	      MF_BLAME_FIRST, "SIGKILL");
+	check(&l, TASK "@0", MF_STATE_FAILED, MF_CAUSE_PARENT_DEATH,
+	      MF_BLAME_COLLATERAL, "scheduler was gone");
+	life_end(&l);
+}
+
 TEST(a_task_without_its_scheduler_dies_of_that)
 {
 	struct life l;
@@ -387,6 +408,7 @@ int main(void)
 		CASE(an_oom_kill_of_another_process_is_not_this_ones),
 		CASE(an_oom_kill_elsewhere_on_the_machine_is_only_mentioned),
 		CASE(timeout_is_told_from_other_exceptions),
+		CASE(a_task_may_meet_the_broken_pipe_before_the_status_is_taken),
 		CASE(a_task_without_its_scheduler_dies_of_that),
 		CASE(a_task_that_runs_on_without_its_scheduler_says_so),
 		CASE(success_is_what_the_task_recorded_and_not_its_status),
