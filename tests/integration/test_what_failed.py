@@ -435,7 +435,7 @@ def a_killed_scheduler_comes_first_and_its_tasks_are_collateral():
              for f in of_part(failures, "collateral")
              if f["kind"] == "attempt"}
     # those that talk died of it, those that are quiet did their work
-    assert sorted(tasks) == ["work/2", "work/4"], tasks
+    assert sorted(tasks) == ["work/2", "work/4"], human
     for task in tasks.values():
         assert task["exit"]["cause"] == "parent-death", task["exit"]
         assert "its scheduler was gone" in task["exit"]["text"]
