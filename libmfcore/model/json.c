@@ -94,6 +94,21 @@ void mf_stream_json(cJSON *obj, const struct mf_stream *stream)
 	mf_json_u64(obj, "cut_writes", n.cut);
 }
 
+static void add_fork(cJSON *obj, const struct mf_proc *proc)
+{
+	mf_json_str(obj, "fork",
+	            mf__is_parallel_map(proc) ? MF_STR("parallel_map")
+	            : proc->mp_name.len || proc->n_images
+	                    ? MF_STR("multiprocessing")
+	                    : MF_STR("plain"));
+	if (proc->fork_function.len)
+		mf_json_str(obj, "forked_by", proc->fork_function);
+	if (proc->fork_child.len)
+		mf_json_str(obj, "forked_for", proc->fork_child);
+	if (proc->mp_function.len)
+		mf_json_str(obj, "function", proc->mp_function);
+}
+
 static void add_details(cJSON *obj, const struct mf_node *node)
 {
 	const struct mf_proc *proc = node->proc;
@@ -107,19 +122,8 @@ static void add_details(cJSON *obj, const struct mf_node *node)
 		mf_json_u64(obj, "results", proc->s3_results);
 		mf_json_u64(obj, "retry_files", proc->s3_retries);
 	}
-	if (node->kind == MF_NODE_FORK && proc) {
-		mf_json_str(obj, "fork",
-		            mf__is_parallel_map(proc) ? MF_STR("parallel_map")
-		            : proc->mp_name.len || proc->n_images
-		                    ? MF_STR("multiprocessing")
-		                    : MF_STR("plain"));
-		if (proc->fork_function.len)
-			mf_json_str(obj, "forked_by", proc->fork_function);
-		if (proc->fork_child.len)
-			mf_json_str(obj, "forked_for", proc->fork_child);
-		if (proc->mp_function.len)
-			mf_json_str(obj, "function", proc->mp_function);
-	}
+	if (node->kind == MF_NODE_FORK && proc)
+		add_fork(obj, proc);
 	if (node->function.len)
 		mf_json_str(obj, "function", node->function);
 	if (node->tid)

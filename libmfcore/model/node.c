@@ -98,7 +98,7 @@ void mf__tree_flatten(struct mf_node *root)
 			depth++;
 			continue;
 		}
-		while (node && node != root && !node->next) {
+		while (node != root && !node->next) {
 			node = node->parent;
 			depth--;
 		}

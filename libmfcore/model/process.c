@@ -283,6 +283,19 @@ static void drop_pending(struct mf_proc *proc)
 	proc->n_images--;
 }
 
+/* `writer` tells of a child's exec; NULL: it is the recorder that tells. */
+static void adopt(struct mf_model *model, struct mf_proc *writer,
+                  struct mf_proc *proc)
+{
+	if (proc->birth == MF_BORN_UNSEEN)
+		proc->birth = MF_BORN_EXEC;
+	if (!proc->ppid)
+		proc->ppid = model->ev->pid;
+	mf__proc_set_parent(proc, writer);
+	if (!writer && !model->session.main_pid)
+		model->session.main_pid = proc->pid;
+}
+
 void mf__fold_exec(struct mf_model *model, struct mf_proc *writer,
                    const struct mf__fields *f)
 {
@@ -292,15 +305,8 @@ void mf__fold_exec(struct mf_model *model, struct mf_proc *writer,
 
 	if (!proc)
 		return;
-	if (proc != writer) {
-		if (proc->birth == MF_BORN_UNSEEN)
-			proc->birth = MF_BORN_EXEC;
-		if (!proc->ppid)
-			proc->ppid = model->ev->pid;
-		mf__proc_set_parent(proc, writer);
-		if (!writer && !model->session.main_pid)
-			model->session.main_pid = proc->pid;
-	}
+	if (proc != writer)
+		adopt(model, writer, proc);
 	if (error) {
 		drop_pending(proc);
 		proc->failed_errno = error;

@@ -39,12 +39,12 @@ static void put_refused(int fd, uint64_t stream, size_t offered, int error)
 }
 
 static void put_piece(enum mf_event_type type, int fd, uint64_t stream,
-                      const char *bytes, size_t len, size_t offered,
-                      int64_t result)
+                      struct mf_str bytes, size_t offered, int64_t result)
 {
 	struct mf_record rec;
 
-	if (!mf__begin(&rec, type, 5 * MF_FIELD_U64 + MF_FIELD_BYTES(len)))
+	if (!mf__begin(&rec, type,
+	               5 * MF_FIELD_U64 + MF_FIELD_BYTES(bytes.len)))
 		return;
 	mf_record_u64(&rec, MF_F_INODE, mf__fd_inode(fd));
 	if (stream)
@@ -54,7 +54,7 @@ static void put_piece(enum mf_event_type type, int fd, uint64_t stream,
 		mf_record_u64(&rec, MF_F_WANTED, offered);
 		mf_record_i64(&rec, MF_F_RESULT, result);
 	}
-	mf_record_bytes(&rec, MF_F_DATA, bytes, len);
+	mf_record_bytes(&rec, MF_F_DATA, bytes.ptr, bytes.len);
 	mf_record_end(&rec);
 }
 
@@ -65,11 +65,14 @@ static void put_data(enum mf_event_type type, int fd, uint64_t stream,
 	size_t at = 0;
 
 	while (at < len) {
-		size_t piece = len - at < PIECE ? len - at : PIECE;
+		struct mf_str piece = {
+			bytes + at,
+			len - at < PIECE ? len - at : PIECE,
+		};
 
-		put_piece(type, fd, stream, bytes + at, piece, offered - at,
-		          (int64_t)piece);
-		at += piece;
+		put_piece(type, fd, stream, piece, offered - at,
+		          (int64_t)piece.len);
+		at += piece.len;
 	}
 }
 
@@ -92,9 +95,11 @@ static void on_write(int fd, enum mf__fd_class kind, const char *bytes,
 		if (result > 0)
 			put_data(MF_EV_PIPE_SEND, fd, 0, bytes, done, offered);
 		else
-			put_piece(MF_EV_PIPE_SEND, fd, 0, bytes,
-			          offered < PIECE ? offered : PIECE, offered,
-			          result < 0 ? -saved : 0);
+			put_piece(MF_EV_PIPE_SEND, fd, 0,
+			          (struct mf_str){bytes, offered < PIECE
+			                                         ? offered
+			                                         : PIECE},
+			          offered, result < 0 ? -saved : 0);
 		break;
 	case MF__FD_NONE:
 	case MF__FD_PIPE_READ:
@@ -118,7 +123,8 @@ static void on_read(int fd, enum mf__fd_class kind, const char *bytes,
 		if (result > 0)
 			put_data(MF_EV_PIPE_RECV, fd, 0, bytes, done, wanted);
 		else if (wanted > 0)
-			put_piece(MF_EV_PIPE_RECV, fd, 0, bytes, 0, wanted,
+			put_piece(MF_EV_PIPE_RECV, fd, 0,
+			          (struct mf_str){bytes, 0}, wanted,
 			          result < 0 ? -saved : 0);
 		break;
 	case MF__FD_CAPTURE_OUT:

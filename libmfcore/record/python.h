@@ -46,6 +46,7 @@ struct mf__py_allocator {
 };
 
 struct mf__py_api {
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): it declares */
 #define MF__PY_FN(need, ret, name, args) ret(*name) args;
 #include "record/python.def"
 	struct mf__py *none;

@@ -92,7 +92,7 @@ void *mf__real_lookup(enum mf__real_id id);
 #define MF__REAL(name)                                                         \
 	(((union {                                                             \
 		 void *ptr;                                                    \
-		 __typeof__(&name) fn;                                         \
+		 __typeof__(&(name)) fn;                                       \
 	 }){.ptr = mf__real_lookup(MF__REAL_##name)})                          \
 	         .fn)
 
@@ -155,10 +155,8 @@ void mf__environ_put(struct mf_record *rec, char *const *envp,
 /* ---- exec.c ---- */
 
 /* posix_spawn(3), recorded as what `via` did. */
-int mf__spawn(pid_t *pid, const char *path,
-              const posix_spawn_file_actions_t *list,
-              const posix_spawnattr_t *attr, char *const argv[],
-              char *const envp[], const char *via);
+int mf__spawn(pid_t *pid, const char *path, const posix_spawnattr_t *attr,
+              char *const argv[], char *const envp[], const char *via);
 
 /* libc is about to start a shell by itself; its pid stays unknown. */
 void mf__exec_by_libc(const char *command, const char *via);

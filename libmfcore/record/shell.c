@@ -81,7 +81,7 @@ static int start_shell(pid_t *pid, const char *command, const sigset_t *mask,
 	posix_spawnattr_setsigdefault(&attr, defaults);
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF |
 	                                        POSIX_SPAWN_SETSIGMASK);
-	rc = mf__spawn(pid, SHELL, NULL, &attr, argv, environ, "system");
+	rc = mf__spawn(pid, SHELL, &attr, argv, environ, "system");
 	posix_spawnattr_destroy(&attr);
 	return rc;
 }

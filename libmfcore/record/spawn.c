@@ -105,23 +105,26 @@ static int run_spawn(struct spawn *spawn, pid_t *pid)
 	return rc;
 }
 
-int mf__spawn(pid_t *pid, const char *path,
-              const posix_spawn_file_actions_t *list,
-              const posix_spawnattr_t *attr, char *const argv[],
-              char *const envp[], const char *via)
+static int spawn_path(struct spawn *spawn, pid_t *pid, char *const *envp)
 {
-	struct spawn spawn = {.req = {.via = via,
-	                              .path = path,
-	                              .file = path,
-	                              .argv = argv,
-	                              .envp = envp},
-	                      .list = list,
-	                      .attr = attr};
+	struct mf__request *req = &spawn->req;
 
-	if (!path || !mf__request_begin(&spawn.req))
-		return MF__REAL(posix_spawn)(pid, path, list, attr, argv, envp);
-	mf__request_judge(&spawn.req, mf__target_inspect(path));
-	return run_spawn(&spawn, pid);
+	req->envp = envp;
+	if (!req->path || !mf__request_begin(req))
+		return call_spawn(spawn, pid, envp);
+	mf__request_judge(req, mf__target_inspect(req->path));
+	return run_spawn(spawn, pid);
+}
+
+int mf__spawn(pid_t *pid, const char *path, const posix_spawnattr_t *attr,
+              char *const argv[], char *const envp[], const char *via)
+{
+	struct spawn spawn = {
+		.req = {.via = via, .path = path, .file = path, .argv = argv},
+		.attr = attr,
+	};
+
+	return spawn_path(&spawn, pid, envp);
 }
 
 MF__EXPORT int posix_spawn(pid_t *pid, const char *path,
@@ -129,7 +132,16 @@ MF__EXPORT int posix_spawn(pid_t *pid, const char *path,
                            const posix_spawnattr_t *attr, char *const argv[],
                            char *const envp[])
 {
-	return mf__spawn(pid, path, list, attr, argv, envp, "posix_spawn");
+	struct spawn spawn = {
+		.req = {.via = "posix_spawn",
+	                .path = path,
+	                .file = path,
+	                .argv = argv},
+		.list = list,
+		.attr = attr,
+	};
+
+	return spawn_path(&spawn, pid, envp);
 }
 
 MF__EXPORT int posix_spawnp(pid_t *pid, const char *file,
