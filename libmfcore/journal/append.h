@@ -14,6 +14,7 @@
 #include "journal/frame.h"
 #include "mfcore/writer.h"
 
+#define MF__PATIENCE_NS 1000000000u /* with a lock nobody gives back */
 #define MF__HEAD_BYTES ((size_t)MF__HEAD_BLOCKS * MF__BLOCK)
 
 static inline uint64_t mf__now(clockid_t clock)
@@ -28,6 +29,9 @@ static inline uint64_t mf__now(clockid_t clock)
 int mf__segment_map(const char *path, bool whole,
                     struct mf__segment_head **out);
 
+void mf__segment_unmap(const struct mf_writer *writer,
+                       struct mf__segment_head *head);
+
 /*
  * Take `blocks` that may be touched. Returns 0 with the segment's head and the
  * first block, or a negative number for mf__drop_reason().
@@ -35,7 +39,10 @@ int mf__segment_map(const char *path, bool whole,
 int mf__blocks_take(struct mf_writer *writer, uint32_t blocks,
                     struct mf__segment_head **out, uint64_t *first);
 
-/* Where such blocks are in memory; NULL when they could not be mapped. */
+/*
+ * Where such blocks are in memory; NULL when they could not be mapped. Where
+ * the writer does not map whole segments they are a map of their own.
+ */
 void *mf__blocks_map(const struct mf_writer *writer,
                      struct mf__segment_head *head, uint64_t first,
                      uint32_t blocks);

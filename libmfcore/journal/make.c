@@ -180,8 +180,8 @@ int mf__segment_make(const char *path, const struct mf__segment_head *like,
 	char *image;
 	int rc;
 
-	if (capacity <= HEAD_BYTES)
-		return -EDQUOT;
+	if (capacity <= HEAD_BYTES) /* a quota of the disk is EDQUOT */
+		return -EOVERFLOW;
 	if (len >= sizeof(name))
 		return -ENAMETOOLONG;
 	memcpy(name, path, len + 1);

@@ -1,5 +1,5 @@
 /*
- * The fields of one record.
+ * The fields of one record, and what commits it.
  */
 #include <string.h>
 
@@ -69,4 +69,27 @@ void mf_record_close(struct mf_record *rec, size_t len)
 
 	memcpy(rec->put - sizeof(length), &length, sizeof(length));
 	rec->put += len;
+}
+
+static void commit(struct mf_record *rec, uint16_t flags)
+{
+	struct mf__record_head *head =
+		(struct mf__record_head *)(void *)rec->base;
+	size_t size = (size_t)(rec->end - rec->base);
+
+	head->flags = flags;
+	head->sum = mf__record_sum(head, size, rec->key);
+	__atomic_store_n(&head->size, (uint32_t)size | MF__RECORD_COMMIT,
+	                 __ATOMIC_RELEASE);
+}
+
+void mf_record_end(struct mf_record *rec)
+{
+	commit(rec, 0);
+}
+
+uint64_t *mf_record_end_counter(struct mf_record *rec)
+{
+	commit(rec, MF__RECORD_COUNTER);
+	return (uint64_t *)(void *)(rec->end - 8);
 }

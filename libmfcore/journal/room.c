@@ -14,7 +14,7 @@
 #include "journal/append.h"
 
 #define SKIP_TRIES 256 /* above the blocks the recorder zeroes at a time */
-#define LOCK_PATIENCE_NS 1000000000u
+#define EINTR_TRIES 100
 
 /* Map [offset, offset+len) of the segment at `path`, or return MAP_FAILED. */
 static void *map_at(const char *path, uint64_t offset, size_t len)
@@ -75,43 +75,76 @@ static void call_preparer(struct mf__segment_head *head)
 		syscall(SYS_futex, &head->want, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
+void mf__segment_unmap(const struct mf_writer *writer,
+                       struct mf__segment_head *head)
+{
+	munmap(head, writer->maps_whole ? (size_t)head->ident.capacity
+	                                : MF__HEAD_BYTES);
+}
+
+/*
+ * The path of one of the writer's segments: the one in writer->path may be
+ * another already, when another thread went on to it.
+ */
+static bool path_of(const struct mf_writer *writer, uint32_t number, char *path)
+{
+	memcpy(path, writer->path, sizeof(writer->path));
+	return mf__segment_renumber(path, sizeof(writer->path), number);
+}
+
+static bool write_zeros(int fd, uint64_t offset, uint32_t blocks)
+{
+	static const char zeros[MF__BLOCK];
+	bool ok = true;
+
+	for (; blocks > 0 && ok; blocks--, offset += sizeof(zeros))
+		ok = syscall(SYS_pwrite64, fd, zeros, sizeof(zeros),
+		             (off_t)offset) == (long)sizeof(zeros);
+	return ok;
+}
+
+/* A signal may interrupt it, one that comes all the time too often. */
+static bool allocate(int fd, uint64_t offset, uint32_t blocks)
+{
+	long rc = -1;
+
+	for (int tries = 0; tries < EINTR_TRIES && rc < 0; tries++) {
+		rc = syscall(SYS_fallocate, fd, 0, (off_t)offset,
+		             (off_t)((uint64_t)blocks * MF__BLOCK));
+		if (rc < 0 && errno != EINTR)
+			break;
+	}
+	return rc == 0 ||
+	       (errno == EOPNOTSUPP && write_zeros(fd, offset, blocks));
+}
+
 /*
  * Allocate blocks nobody prepared: the recorder is gone, or slower than we
  * are. Allocation, not a hole in the file: touching a hole on a full disk is a
  * SIGBUS in the recorded process. Growing a file past RLIMIT_FSIZE would be a
  * SIGXFSZ, so look first.
  */
-static bool prepare_own(const struct mf_writer *writer, uint64_t first,
+static bool prepare_own(const struct mf_writer *writer,
+                        const struct mf__segment_head *head, uint64_t first,
                         uint32_t blocks)
 {
+	char path[MF_WRITER_PATH_MAX];
 	uint64_t offset = first * MF__BLOCK;
-	uint64_t len = (uint64_t)blocks * MF__BLOCK;
 	struct rlimit limit;
-	long rc;
+	bool ok;
 	int fd;
 
 	if (getrlimit(RLIMIT_FSIZE, &limit) < 0 ||
-	    (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < offset + len))
+	    (limit.rlim_cur != RLIM_INFINITY &&
+	     limit.rlim_cur < offset + (uint64_t)blocks * MF__BLOCK) ||
+	    !path_of(writer, head->ident.number, path))
 		return false;
-	fd = (int)syscall(SYS_openat, AT_FDCWD, writer->path,
-	                  O_RDWR | O_CLOEXEC);
+	fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return false;
-	rc = syscall(SYS_fallocate, fd, 0, (off_t)offset, (off_t)len);
-	if (rc < 0 && errno == EOPNOTSUPP) {
-		static const char zeros[MF__BLOCK];
-
-		rc = 0;
-		for (uint32_t i = 0; i < blocks && rc == 0; i++)
-			rc = syscall(SYS_pwrite64, fd, zeros, sizeof(zeros),
-			             (off_t)(offset +
-			                     (uint64_t)i * MF__BLOCK)) ==
-			                     (long)sizeof(zeros)
-			             ? 0
-			             : -1;
-	}
+	ok = allocate(fd, offset, blocks);
 	syscall(SYS_close, fd);
-	return rc == 0;
+	return ok;
 }
 
 bool mf__writer_try_lock(struct mf_writer *writer)
@@ -145,57 +178,72 @@ static bool lock(struct mf_writer *writer)
 		syscall(SYS_sched_yield);
 		if (tries % 256 != 0)
 			continue;
-		if (mf__now(CLOCK_MONOTONIC) - start > LOCK_PATIENCE_NS)
+		if (mf__now(CLOCK_MONOTONIC) - start > MF__PATIENCE_NS)
 			return false;
 		release_the_dead(writer);
 	}
 	return true;
 }
 
+static bool is_full(const struct mf__segment_head *head)
+{
+	return __atomic_load_n(&head->tail, __ATOMIC_RELAXED) >=
+	       head->ident.capacity / MF__BLOCK;
+}
+
+/* Map the segment behind `full`, making it when the recorder did not. */
+static int map_behind(const struct mf_writer *writer,
+                      const struct mf__segment_head *full,
+                      struct mf__segment_head **out)
+{
+	const char *table = (const char *)full + MF__BLOCK;
+	uint32_t number = full->ident.number + 1;
+	char path[MF_WRITER_PATH_MAX];
+	int rc;
+
+	if (!path_of(writer, number, path))
+		return -EOVERFLOW;
+	rc = mf__segment_map(path, writer->maps_whole, out);
+	if (rc != -ENOENT)
+		return rc;
+	rc = mf__segment_make(path, full, (const uint64_t *)(const void *)table,
+	                      number);
+	if (rc == 0 || rc == -EEXIST)
+		rc = mf__segment_map(path, writer->maps_whole, out);
+	return rc;
+}
+
 /*
- * Go on to the segment behind `full`, making it when the recorder did not.
- * The old one stays mapped: other threads may be writing to their chunks.
+ * Go on to the segment behind `full`, or behind all that are full by now. The
+ * old one stays mapped: other threads may be writing to their chunks.
  */
 static int next_segment(struct mf_writer *writer, struct mf__segment_head *full)
 {
 	struct mf__segment_head *head = NULL;
-	uint32_t number = full->ident.number + 1;
+	struct mf__segment_head *further;
 	int rc = 0;
 
 	if (!lock(writer))
 		return -EDEADLK;
-	if (writer->head == full) {
-		char path[MF_WRITER_PATH_MAX];
-
-		memcpy(path, writer->path, sizeof(path));
-		if (!mf__segment_renumber(path, sizeof(path), number)) {
-			mf__writer_unlock(writer);
-			return -EOVERFLOW;
-		}
-		rc = mf__segment_map(path, writer->maps_whole, &head);
-		if (rc == -ENOENT) {
-			const char *table = (const char *)full + MF__BLOCK;
-
-			rc = mf__segment_make(
-				writer->path, full,
-				(const uint64_t *)(const void *)table, number);
-			if (rc == 0 || rc == -EEXIST)
-				rc = mf__segment_map(path, writer->maps_whole,
-				                     &head);
-		}
-		if (rc == 0) {
-			memcpy(writer->path, path, sizeof(path));
-			__atomic_store_n(&writer->head, head, __ATOMIC_RELEASE);
-		}
+	if (writer->head == full)
+		rc = map_behind(writer, full, &head);
+	while (rc == 0 && head && is_full(head)) {
+		rc = map_behind(writer, head, &further);
+		if (rc < 0)
+			break;
+		mf__segment_unmap(writer, head);
+		head = further;
+	}
+	if (head) {
+		if (!mf__segment_renumber(writer->path, sizeof(writer->path),
+		                          head->ident.number))
+			rc = -EOVERFLOW;
+		__atomic_store_n(&writer->head, head, __ATOMIC_RELEASE);
 	}
 	mf__writer_unlock(writer);
 	return rc;
 }
 
-/*
- * Take `blocks` that may be touched. Returns 0 with *head and *first, or a
- * negative number for mf__drop_reason().
- */
 int mf__blocks_take(struct mf_writer *writer, uint32_t blocks,
                     struct mf__segment_head **out, uint64_t *first)
 {
@@ -224,7 +272,8 @@ int mf__blocks_take(struct mf_writer *writer, uint32_t blocks,
 		if (at + blocks <= ready)
 			return 0;
 		if (at >= __atomic_load_n(&head->preparing, __ATOMIC_SEQ_CST))
-			return prepare_own(writer, at, blocks) ? 0 : -ENOSPC;
+			return prepare_own(writer, head, at, blocks) ? 0
+			                                             : -ENOSPC;
 		/* The recorder is zeroing these very blocks: leave them. */
 	}
 	return -ENOSPC;
@@ -235,11 +284,14 @@ void *mf__blocks_map(const struct mf_writer *writer,
                      uint32_t blocks)
 {
 	uint64_t offset = first * MF__BLOCK;
+	char path[MF_WRITER_PATH_MAX];
 	void *map;
 
 	if (writer->maps_whole)
 		return (char *)head + offset;
-	map = map_at(writer->path, offset, (size_t)blocks * MF__BLOCK);
+	if (!path_of(writer, head->ident.number, path))
+		return NULL;
+	map = map_at(path, offset, (size_t)blocks * MF__BLOCK);
 	return map == MAP_FAILED ? NULL : map;
 }
 
@@ -247,7 +299,6 @@ void *mf__blocks_map(const struct mf_writer *writer,
 enum mf_drop mf__drop_reason(int rc)
 {
 	switch (-rc) {
-	case EDQUOT:
 	case EOVERFLOW:
 		return MF_DROP_FULL;
 	case ENOMEM:

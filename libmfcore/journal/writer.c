@@ -25,6 +25,9 @@ struct mf__writer_life {
 
 #define BEING_BORN UINT64_MAX
 
+#define SPARE_MIN 512     /* bytes of a chunk worth keeping */
+#define REST_NS 10000000u /* until it is asked for room again */
+
 void mf_writer_dropped(struct mf_writer *writer, enum mf_drop why, size_t bytes)
 {
 	struct mf__segment_head *head =
@@ -72,6 +75,7 @@ static void become_this_process(struct mf_writer *writer)
 	writer->lanes = 0;
 	writer->chunk_seq = 0;
 	writer->lock = 0;
+	writer->rest_until_ns = 0;
 	memset(writer->spares, 0, sizeof(writer->spares));
 }
 
@@ -81,18 +85,21 @@ static uint64_t new_generation(const struct mf_writer *writer)
 }
 
 /*
- * One thread of a forked child makes the writer its own; others wait for it.
+ * One thread of a forked child makes the writer its own; others wait for it,
+ * though not for ever: a signal handler may have jumped out of that thread.
  * Returns whether it was this one.
  */
 static bool revive(struct mf_writer *writer)
 {
+	uint64_t start = mf__now(CLOCK_MONOTONIC);
 	uint64_t zero = 0;
 
 	if (!__atomic_compare_exchange_n(&writer->life->generation, &zero,
 	                                 BEING_BORN, false, __ATOMIC_ACQ_REL,
 	                                 __ATOMIC_ACQUIRE)) {
 		while (__atomic_load_n(&writer->life->generation,
-		                       __ATOMIC_ACQUIRE) == BEING_BORN)
+		                       __ATOMIC_ACQUIRE) == BEING_BORN &&
+		       mf__now(CLOCK_MONOTONIC) - start < MF__PATIENCE_NS)
 			syscall(SYS_sched_yield);
 		return false;
 	}
@@ -102,6 +109,26 @@ static bool revive(struct mf_writer *writer)
 	return true;
 }
 
+/*
+ * The lane is busy meanwhile: a signal handler that appended would wait for
+ * the very thread it interrupted. One that is busy in a process not yet born
+ * was so in the parent.
+ */
+static bool revive_on(struct mf_writer *writer, struct mf_lane *lane)
+{
+	bool is_first;
+
+	if (lane->is_busy &&
+	    __atomic_load_n(&writer->life->generation, __ATOMIC_ACQUIRE) != 0)
+		return false;
+	lane->is_busy = true;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	is_first = revive(writer);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	lane->is_busy = false;
+	return is_first;
+}
+
 bool mf_writer_forked(struct mf_writer *writer, struct mf_lane *lane,
                       const struct mf_fork *how)
 {
@@ -109,7 +136,7 @@ bool mf_writer_forked(struct mf_writer *writer, struct mf_lane *lane,
 	int saved = errno;
 	struct mf_record rec;
 
-	if (!writer->head || !revive(writer)) {
+	if (!writer->head || !revive_on(writer, lane)) {
 		errno = saved;
 		return false;
 	}
@@ -173,8 +200,7 @@ int mf_writer_attach(struct mf_writer *writer, const char *path)
 		goto out;
 	writer->life = new_life();
 	if (!writer->life) {
-		munmap(head, writer->maps_whole ? (size_t)head->ident.capacity
-		                                : MF__HEAD_BYTES);
+		mf__segment_unmap(writer, head);
 		rc = -ENOMEM;
 		goto out;
 	}
@@ -189,9 +215,7 @@ out:
 void mf_writer_detach(struct mf_writer *writer)
 {
 	if (writer->head)
-		munmap(writer->head,
-		       writer->maps_whole ? (size_t)writer->head->ident.capacity
-		                          : MF__HEAD_BYTES);
+		mf__segment_unmap(writer, writer->head);
 	if (writer->life)
 		munmap(writer->life, MF__BLOCK);
 	memset(writer, 0, sizeof(*writer));
@@ -226,25 +250,106 @@ static uint32_t chunk_size(const struct mf_lane *lane, size_t record)
 	return blocks > least ? blocks : least;
 }
 
+/*
+ * Whether nobody will touch the lane's chunk any more: no counter lives in it,
+ * and no append of this thread was interrupted in the middle by the signal
+ * handler that this may be.
+ */
+static bool is_settled(const struct mf_lane *lane, const char *chunk)
+{
+	const char *at = chunk + sizeof(struct mf__chunk_head);
+
+	if (lane->cursor > lane->end)
+		return false;
+	while (at < lane->cursor) {
+		const struct mf__record_head *head = (const void *)at;
+		uint32_t word = __atomic_load_n(&head->size, __ATOMIC_ACQUIRE);
+		uint32_t size = word & ~MF__RECORD_COMMIT;
+
+		if (size == word || size > lane->end - at ||
+		    (head->flags & MF__RECORD_COUNTER))
+			return false;
+		at += size;
+	}
+	return true;
+}
+
+/*
+ * A process with a limited address space would lose it chunk by chunk: unmap
+ * what is full.
+ */
+static void leave_chunk(const struct mf_writer *writer, struct mf_lane *lane)
+{
+	size_t len = (size_t)lane->blocks * MF__BLOCK;
+
+	if (writer->maps_whole || !lane->cursor ||
+	    !is_settled(lane, lane->end - len))
+		return;
+	munmap(lane->end - len, len);
+	lane->cursor = NULL;
+	lane->end = NULL;
+}
+
+/*
+ * Without room, drop at once for a while: asking costs some system calls, and
+ * a task that writes much would be slowed down by every one of its records.
+ * A session at its limit stays there.
+ */
+static bool is_resting(struct mf_writer *writer, size_t record)
+{
+	uint64_t until =
+		__atomic_load_n(&writer->rest_until_ns, __ATOMIC_RELAXED);
+
+	if (until == 0 ||
+	    (until != UINT64_MAX && mf__now(CLOCK_MONOTONIC) >= until))
+		return false;
+	mf_writer_dropped(writer, (enum mf_drop)writer->rest_why, record);
+	return true;
+}
+
+static void rest(struct mf_writer *writer, enum mf_drop why)
+{
+	writer->rest_why = why;
+	__atomic_store_n(&writer->rest_until_ns,
+	                 why == MF_DROP_FULL
+	                         ? UINT64_MAX
+	                         : mf__now(CLOCK_MONOTONIC) + REST_NS,
+	                 __ATOMIC_RELAXED);
+}
+
+/* Blocks for a chunk, and where they are in memory; NULL: counted. */
+static char *take_blocks(struct mf_writer *writer, uint32_t blocks,
+                         size_t record, struct mf__segment_head **head,
+                         uint64_t *first)
+{
+	char *chunk = NULL;
+	enum mf_drop why;
+	int rc;
+
+	if (is_resting(writer, record))
+		return NULL;
+	rc = mf__blocks_take(writer, blocks, head, first);
+	if (rc == 0)
+		chunk = mf__blocks_map(writer, *head, *first, blocks);
+	if (!chunk) {
+		why = rc < 0 ? mf__drop_reason(rc) : MF_DROP_NO_MAP;
+		mf_writer_dropped(writer, why, record);
+		rest(writer, why);
+	}
+	return chunk;
+}
+
 static bool take_chunk(struct mf_writer *writer, struct mf_lane *lane,
                        size_t record)
 {
 	struct mf__segment_head *head = NULL;
 	uint32_t blocks = chunk_size(lane, record);
 	uint64_t first = 0;
-	char *chunk;
-	int rc = mf__blocks_take(writer, blocks, &head, &first);
+	char *chunk = take_blocks(writer, blocks, record, &head, &first);
 
-	if (rc < 0) {
-		mf_writer_dropped(writer, mf__drop_reason(rc), record);
+	if (!chunk)
 		return false;
-	}
-	chunk = mf__blocks_map(writer, head, first, blocks);
-	if (!chunk) {
-		mf_writer_dropped(writer, MF_DROP_NO_MAP, record);
-		return false;
-	}
-	/* Counters may live in the old chunk, so it stays mapped. */
+	leave_chunk(writer, lane);
 	if (lane->id == 0)
 		lane->id =
 			__atomic_add_fetch(&writer->lanes, 1, __ATOMIC_RELAXED);
@@ -275,7 +380,6 @@ static bool adopt_spare(struct mf_writer *writer, struct mf_lane *lane)
 			*lane = *spare;
 			lane->tid = tid;
 			lane->seq = 0;
-			lane->is_busy = true;
 			memset(spare, 0, sizeof(*spare));
 			found = true;
 		}
@@ -284,34 +388,54 @@ static bool adopt_spare(struct mf_writer *writer, struct mf_lane *lane)
 	return found;
 }
 
+/*
+ * As new, but busy as it was: a signal handler in the middle of this must find
+ * no half of a lane.
+ */
+static void clear_lane(struct mf_lane *lane)
+{
+	memset(lane, 0, offsetof(struct mf_lane, is_busy));
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+/* Of a busy lane. */
 static void start_lane(struct mf_writer *writer, struct mf_lane *lane,
                        uint64_t generation)
 {
-	memset(lane, 0, sizeof(*lane));
-	lane->is_busy = true;
+	clear_lane(lane);
 	lane->generation = generation;
 	lane->tid = (uint32_t)syscall(SYS_gettid);
 	adopt_spare(writer, lane);
 }
 
+/* Keep a busy lane for the next thread. */
+static bool keep_spare(struct mf_writer *writer, const struct mf_lane *lane)
+{
+	bool is_kept = false;
+
+	if (lane->end - lane->cursor < SPARE_MIN ||
+	    !mf__writer_try_lock(writer))
+		return false;
+	for (int i = 0; i < MF_WRITER_SPARES && !is_kept; i++) {
+		if (writer->spares[i].cursor)
+			continue;
+		writer->spares[i] = *lane;
+		is_kept = true;
+	}
+	mf__writer_unlock(writer);
+	return is_kept;
+}
+
 void mf_lane_retire(struct mf_lane *lane, struct mf_writer *writer)
 {
 	lane->is_busy = true; /* a signal handler keeps out meanwhile */
-	if (!lane->cursor || lane->end - lane->cursor < 512 || !writer->life ||
-	    lane->generation != writer->life->generation ||
-	    !mf__writer_try_lock(writer)) {
-		memset(lane, 0, sizeof(*lane));
-		return;
-	}
-	for (int i = 0; i < MF_WRITER_SPARES; i++) {
-		if (!writer->spares[i].cursor) {
-			writer->spares[i] = *lane;
-			writer->spares[i].is_busy = false;
-			break;
-		}
-	}
-	mf__writer_unlock(writer);
-	memset(lane, 0, sizeof(*lane));
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (lane->cursor && writer->life &&
+	    lane->generation == writer->life->generation &&
+	    !keep_spare(writer, lane))
+		leave_chunk(writer, lane);
+	clear_lane(lane);
+	lane->is_busy = false;
 }
 
 /*
@@ -340,32 +464,38 @@ static uint64_t key_of(const struct mf_lane *lane, const char *at)
 	return lane->seed + lane->offset - (uint64_t)(lane->end - at);
 }
 
+/* The generation of this process, which may have to be born first. */
+static uint64_t generation_of(struct mf_writer *writer, struct mf_lane *lane)
+{
+	uint64_t generation =
+		__atomic_load_n(&writer->life->generation, __ATOMIC_ACQUIRE);
+
+	if (generation != 0 && (generation != BEING_BORN || lane->is_busy))
+		return generation;
+	mf_writer_forked(writer, lane, &(struct mf_fork){.via = "clone"});
+	return __atomic_load_n(&writer->life->generation, __ATOMIC_ACQUIRE);
+}
+
 /* Everything but the common case. Returns where the record goes, or NULL. */
 static char *reserve_slowly(struct mf_writer *writer, struct mf_lane *lane,
                             size_t size, uint64_t *key)
 {
+	uint64_t generation = generation_of(writer, lane);
 	char *at = NULL;
-	uint64_t generation;
 
-	if (lane->is_busy) {
+	if (lane->is_busy || generation == BEING_BORN) {
 		mf_writer_dropped(writer, MF_DROP_REENTERED, size);
 		return NULL;
 	}
-	generation =
-		__atomic_load_n(&writer->life->generation, __ATOMIC_ACQUIRE);
-	if (generation == 0 || generation == BEING_BORN) {
-		mf_writer_forked(writer, lane,
-		                 &(struct mf_fork){.via = "clone"});
-		generation = __atomic_load_n(&writer->life->generation,
-		                             __ATOMIC_ACQUIRE);
-	}
 	lane->is_busy = true;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	if (lane->generation != generation)
 		start_lane(writer, lane, generation);
 	for (int tries = 0; !at && tries < 2; tries++) {
 		if (!lane->cursor || lane->cursor > lane->end ||
 		    (size_t)(lane->end - lane->cursor) < size) {
 			if (!take_chunk(writer, lane, size)) {
+				leave_chunk(writer, lane);
 				lane->cursor = lane->end;
 				break;
 			}
@@ -376,6 +506,7 @@ static char *reserve_slowly(struct mf_writer *writer, struct mf_lane *lane,
 		else
 			*key = key_of(lane, at);
 	}
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	lane->is_busy = false;
 	return at;
 }
@@ -452,27 +583,4 @@ bool mf_record_begin(struct mf_record *rec, struct mf_writer *writer,
 	rec->put = base + sizeof(*head);
 	rec->end = base + size;
 	return true;
-}
-
-static void commit(struct mf_record *rec, uint16_t flags)
-{
-	struct mf__record_head *head =
-		(struct mf__record_head *)(void *)rec->base;
-	size_t size = (size_t)(rec->end - rec->base);
-
-	head->flags = flags;
-	head->sum = mf__record_sum(head, size, rec->key);
-	__atomic_store_n(&head->size, (uint32_t)size | MF__RECORD_COMMIT,
-	                 __ATOMIC_RELEASE);
-}
-
-void mf_record_end(struct mf_record *rec)
-{
-	commit(rec, 0);
-}
-
-uint64_t *mf_record_end_counter(struct mf_record *rec)
-{
-	commit(rec, MF__RECORD_COUNTER);
-	return (uint64_t *)(void *)(rec->end - 8);
 }

@@ -45,7 +45,7 @@ struct mf_lane {             /* caller's storage, all zero at first */
 	uint32_t blocks;     /* of the chunk */
 	uint32_t seq;
 	uint32_t tid;
-	bool is_busy;
+	bool is_busy; /* last: see clear_lane() */
 };
 
 #define MF_WRITER_SPARES 4
@@ -58,6 +58,8 @@ struct mf_writer { /* caller's storage; treat as opaque */
 	uint32_t lanes;
 	uint32_t lock;
 	uint32_t chunk_seq;
+	uint32_t rest_why; /* enum mf_drop */
+	uint64_t rest_until_ns;
 	bool maps_whole;
 	struct mf_lane spares[MF_WRITER_SPARES];
 	char path[MF_WRITER_PATH_MAX]; /* of the current segment */

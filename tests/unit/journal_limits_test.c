@@ -1,0 +1,319 @@
+/*
+ * The appending side where something is short: address space, room in the
+ * session, and time between two instructions.
+ */
+#include "support/test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "journal/append.h"
+#include "journal/frame.h"
+#include "support/journal_kit.h"
+
+#define SESSION_MAX (UINT64_C(1) << 30)
+
+static struct kit kit;
+static struct mf_writer writer;
+
+static int open_kit(void **state)
+{
+	(void)state;
+	kit_open(&kit, "/tmp", SESSION_MAX);
+	kit_attach(&kit, &writer);
+	return 0;
+}
+
+static int close_kit(void **state)
+{
+	(void)state;
+	mf_writer_detach(&writer);
+	kit_close(&kit);
+	return 0;
+}
+
+/* Run it in a child, for ten seconds at most. Returns the wait status. */
+static int in_child(void (*what)(void))
+{
+	pid_t pid = fork();
+	int status = -1;
+
+	if (pid == 0) {
+		what();
+		_exit(0);
+	}
+	for (int i = 0; i < 10000; i++) {
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return status;
+		usleep(1000);
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	return -1;
+}
+
+/* In segment `where`, or in all. */
+static uint64_t count_records(uint32_t where)
+{
+	struct mf_journal *journal = NULL;
+	struct mf_event ev;
+	uint64_t n = 0;
+
+	assert_int_equal(mf_journal_open(&journal, kit.dir, NULL), 0);
+	while (mf_journal_next(journal, &ev) > 0)
+		n += ev.type == MF_EV_NOTE && kit_is_whole(&ev) &&
+		     (!where || ev.segment + 1 == where);
+	assert_int_equal(mf_journal_health(journal)->damaged, 0);
+	mf_journal_close(journal);
+	return n;
+}
+
+/* Make segment `number` beside the kit's; returns the map of its head. */
+static struct mf__segment_head *make_segment(uint32_t number)
+{
+	const char *head = (const char *)writer.head;
+	const char *table = head + MF__BLOCK;
+	struct mf__segment_head *map;
+	char path[320];
+	int fd;
+
+	assert_int_equal(mf__segment_make(kit.path, writer.head,
+	                                  (const uint64_t *)(const void *)table,
+	                                  number),
+	                 0);
+	assert_int_equal(mf_segment_path(path, sizeof(path), kit.dir, "host",
+	                                 number),
+	                 0);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	map = mmap(NULL, MF__BLOCK, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_true(map != MAP_FAILED);
+	close(fd);
+	return map;
+}
+
+/* Bytes of address space this process has. */
+static uint64_t mapped_now(void)
+{
+	unsigned long pages = 0;
+	FILE *file = fopen("/proc/self/statm", "re");
+
+	if (!file || fscanf(file, "%lu", &pages) != 1)
+		_exit(1);
+	fclose(file);
+	return (uint64_t)pages * 4096;
+}
+
+static void lag_behind(void)
+{
+	struct mf_lane lane = {0};
+
+	/* As if another thread had gone on between two instructions. */
+	if (!mf__segment_renumber(writer.path, sizeof(writer.path), 2))
+		_exit(1);
+	for (uint64_t i = 0; i < 100; i++)
+		if (!kit_append(&writer, &lane, i, 1000))
+			_exit(2);
+}
+
+TEST(a_thread_that_lags_behind_stays_in_its_segment)
+{
+	munmap(make_segment(2), MF__BLOCK);
+	assert_int_equal(in_child(lag_behind), 0);
+	assert_int_equal(count_records(1), 100);
+}
+
+static void lag_behind_and_map_little(void)
+{
+	writer.maps_whole = false;
+	lag_behind();
+}
+
+TEST(a_thread_that_lags_behind_maps_its_segment)
+{
+	munmap(make_segment(2), MF__BLOCK);
+	assert_int_equal(in_child(lag_behind_and_map_little), 0);
+	assert_int_equal(count_records(1), 100);
+}
+
+enum {
+	TRIED = 40000
+};
+
+/* 1 MiB of address space more, for 6 MB of records, and a counter. */
+static void append_for_long(void)
+{
+	struct rlimit limit;
+	struct mf_writer fresh;
+	struct mf_lane lane = {0};
+	struct mf_record rec;
+	uint64_t *counter;
+
+	limit.rlim_cur = limit.rlim_max = mapped_now() + (1 << 20);
+	setrlimit(RLIMIT_AS, &limit);
+	if (mf_writer_attach(&fresh, kit.path) < 0 ||
+	    !mf_record_begin(&rec, &fresh, &lane, MF_EV_COUNTER,
+	                     MF_FIELD_COUNTER))
+		_exit(2);
+	counter = mf_record_end_counter(&rec);
+	for (uint64_t i = 0; i < TRIED; i++) {
+		if (!kit_append(&fresh, &lane, i, 100))
+			_exit(3);
+		__atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
+	}
+}
+
+TEST(a_limited_address_space_is_not_eaten_up)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	skip(); /* the sanitizer alone takes more than the limit */
+#endif
+	struct mf_journal *journal = NULL;
+	struct mf_event ev;
+
+	assert_int_equal(in_child(append_for_long), 0);
+	assert_int_equal(count_records(0), TRIED);
+	assert_int_equal(mf_journal_open(&journal, kit.dir, NULL), 0);
+	assert_int_equal(mf_journal_next(journal, &ev), 1);
+	assert_int_equal(ev.counter, TRIED);
+	mf_journal_close(journal);
+}
+
+/* Threads that leave nothing worth keeping leave no map either. */
+static void end_many_threads(void)
+{
+	struct mf_writer fresh;
+	uint64_t before;
+
+	if (mf_writer_attach(&fresh, kit.path) < 0)
+		_exit(1);
+	fresh.maps_whole = false;
+	before = mapped_now();
+	for (uint64_t i = 0; i < 200; i++) {
+		struct mf_lane lane = {0};
+
+		if (!kit_append(&fresh, &lane, i, 3700))
+			_exit(2);
+		mf_lane_retire(&lane, &fresh);
+	}
+	_exit(mapped_now() - before < 50 * MF__BLOCK ? 0 : 3);
+}
+
+TEST(threads_that_end_leave_no_map_behind)
+{
+	assert_int_equal(in_child(end_many_threads), 0);
+	assert_int_equal(count_records(0), 200);
+}
+
+static void pass_full_segments(void)
+{
+	struct mf_lane lane = {0};
+	uint64_t before = mapped_now();
+
+	if (!kit_append(&writer, &lane, 1, 100))
+		_exit(1);
+	_exit(mapped_now() - before <= 2 * MF_SEGMENT_SIZE ? 0 : 2);
+}
+
+TEST(a_writer_that_slept_long_maps_no_segment_it_passes)
+{
+	struct mf__segment_head *head = writer.head;
+
+	head->tail = head->ident.capacity / MF__BLOCK;
+	for (uint32_t number = 2; number <= 10; number++) {
+		struct mf__segment_head *full = make_segment(number);
+
+		full->tail = full->ident.capacity / MF__BLOCK;
+		munmap(full, MF__BLOCK);
+	}
+	assert_int_equal(in_child(pass_full_segments), 0);
+	assert_int_equal(count_records(0), 1);
+}
+
+/* No call but read, write and exit is allowed. */
+static void append_without_calls(void)
+{
+	struct mf_lane lane = {0};
+
+	while (kit_append(&writer, &lane, 1, 1000))
+		;
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) < 0)
+		syscall(SYS_exit, 0);
+	for (uint64_t i = 0; i < 1000; i++)
+		kit_append(&writer, &lane, i, 1000);
+	syscall(SYS_exit, 0);
+}
+
+TEST(a_full_session_costs_its_writers_no_call)
+{
+#if defined(__SANITIZE_THREAD__)
+	skip(); /* its runtime makes calls of its own */
+#endif
+	kit_close(&kit);
+	mf_writer_detach(&writer);
+	kit_open(&kit, "/tmp", 1 << 20);
+	kit_attach(&kit, &writer);
+	assert_int_equal(in_child(append_without_calls), 0);
+	assert_true(((struct mf__segment_head *)writer.head)
+	                    ->dropped[MF_DROP_FULL] >= 1000);
+}
+
+static struct mf_lane main_lane;
+
+static void append_on_signal(int signo)
+{
+	(void)signo;
+	kit_append(&writer, &main_lane, 7, 10);
+}
+
+static int round_number;
+
+/* Signals from its first instruction on, some while it is being born. */
+static void be_born_under_fire(void)
+{
+	struct itimerval timer = {{0, 100}, {0, 1 + round_number % 50}};
+
+	setitimer(ITIMER_REAL, &timer, NULL);
+	for (uint64_t i = 0; i < 50; i++)
+		kit_append(&writer, &main_lane, i, 10);
+}
+
+TEST(a_signal_while_a_child_is_born_hangs_nobody)
+{
+	struct sigaction act = {.sa_handler = append_on_signal,
+	                        .sa_flags = SA_RESTART};
+
+	sigaction(SIGALRM, &act, NULL);
+	for (round_number = 0; round_number < 400; round_number++)
+		assert_int_equal(in_child(be_born_under_fire), 0);
+	signal(SIGALRM, SIG_DFL);
+}
+
+#define KIT_CASE(name)                                                         \
+	cmocka_unit_test_setup_teardown(name, open_kit, close_kit)
+
+int main(void)
+{
+	const struct CMUnitTest cases[] = {
+		KIT_CASE(a_thread_that_lags_behind_stays_in_its_segment),
+		KIT_CASE(a_thread_that_lags_behind_maps_its_segment),
+		KIT_CASE(a_limited_address_space_is_not_eaten_up),
+		KIT_CASE(threads_that_end_leave_no_map_behind),
+		KIT_CASE(a_writer_that_slept_long_maps_no_segment_it_passes),
+		KIT_CASE(a_full_session_costs_its_writers_no_call),
+		KIT_CASE(a_signal_while_a_child_is_born_hangs_nobody),
+	};
+
+	return cmocka_run_group_tests_name("journal_limits", cases, NULL, NULL);
+}
