@@ -68,7 +68,7 @@ lint-spelling:
 	$(call say,LINT,spelling)
 	@codespell -q 3 --ignore-words tests/lint/words.ok \
 		$(filter-out tests/unit/%,$(C_FILES)) $(DOC_FILES) $(SH_FILES) \
-		Makefile mk/*.mk
+		$(filter-out %.d,$(MAKEFILE_LIST))
 # the man pages parse, and their option lists are the tables'
 lint-man: $(BINS)
 	$(call say,LINT,man)
