@@ -32,16 +32,6 @@ bool mf_str_ends(struct mf_str a, const char *suffix)
 	       (len == 0 || !memcmp(a.ptr + a.len - len, suffix, len));
 }
 
-int mf_str_cmp(struct mf_str a, struct mf_str b)
-{
-	size_t len = a.len < b.len ? a.len : b.len;
-	int order = len ? memcmp(a.ptr, b.ptr, len) : 0;
-
-	if (order != 0)
-		return order;
-	return (a.len > b.len) - (a.len < b.len);
-}
-
 struct mf_str mf_str_from(struct mf_str a, size_t from)
 {
 	if (from > a.len)

@@ -10,7 +10,8 @@
 #include "mfcore/buf.h"
 #include "mfcore/text.h"
 
-int mf_cli_status(int rc)
+/* The exit status for a negative error. */
+static int status_of(int rc)
 {
 	switch (-rc) {
 	case EINVAL:
@@ -103,8 +104,7 @@ static int run(const struct mf_tool *tool, const struct mf_cmd *cmd, int argc,
 	else if (rc < 0)
 		mf_cli_error(tool->name, rc, &err);
 	if (rc < 0)
-		rc = cmd->failure_status ? cmd->failure_status
-		                         : mf_cli_status(rc);
+		rc = cmd->failure_status ? cmd->failure_status : status_of(rc);
 	mf__parsed_clear(&parsed);
 	return rc;
 }

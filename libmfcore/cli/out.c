@@ -59,24 +59,6 @@ const char *mf_style_end(const struct mf_out *out, enum mf_style style)
 	return out->has_colour && style != MF_STYLE_PLAIN ? "\033[0m" : "";
 }
 
-void mf_out_text(const struct mf_out *out, struct mf_str s)
-{
-	struct mf_buf safe = {0};
-
-	mf_text_terminal(&safe, s);
-	if (safe.len)
-		fwrite(safe.ptr, 1, safe.len, out->file);
-	mf_buf_clear(&safe);
-}
-
-void mf_out_styled(const struct mf_out *out, enum mf_style style,
-                   struct mf_str s)
-{
-	fputs(mf_style_begin(out, style), out->file);
-	mf_out_text(out, s);
-	fputs(mf_style_end(out, style), out->file);
-}
-
 cJSON *mf_json_document(const char *tool, const char *verb)
 {
 	cJSON *doc = cJSON_CreateObject();

@@ -32,7 +32,8 @@ static size_t claimed_size(const struct mf__cursor *cursor, size_t pos)
 	return size;
 }
 
-bool mf__cursor_is_valid(const struct mf__cursor *cursor, size_t pos)
+/* Whether the record at `pos` is committed, whole and matches its checksum. */
+static bool is_valid(const struct mf__cursor *cursor, size_t pos)
 {
 	const struct mf__record_head *head;
 	size_t size = claimed_size(cursor, pos);
@@ -65,7 +66,7 @@ static size_t skip_zeros(const struct mf__cursor *cursor, size_t pos)
 static size_t find_record(const struct mf__cursor *cursor, size_t pos)
 {
 	for (; pos + HEAD_SIZE <= cursor->len; pos += 8) {
-		if (mf__cursor_is_valid(cursor, pos))
+		if (is_valid(cursor, pos))
 			return pos;
 	}
 	return cursor->len;
@@ -117,7 +118,7 @@ int mf__cursor_next(struct mf__cursor *cursor,
 	cursor->bad = 0;
 	while (cursor->len >= HEAD_SIZE &&
 	       cursor->pos <= cursor->len - HEAD_SIZE) {
-		if (mf__cursor_is_valid(cursor, cursor->pos)) {
+		if (is_valid(cursor, cursor->pos)) {
 			*out = (const void *)(cursor->bytes + cursor->pos);
 			cursor->pos += claimed_size(cursor, cursor->pos);
 			return 1;

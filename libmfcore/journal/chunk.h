@@ -35,9 +35,6 @@ struct mf__cursor {
 int mf__cursor_next(struct mf__cursor *cursor,
                     const struct mf__record_head **out);
 
-/* Whether the record at `pos` is committed, whole and matches its checksum. */
-bool mf__cursor_is_valid(const struct mf__cursor *cursor, size_t pos);
-
 /* Whether the head of a chunk is as its owner wrote it. */
 bool mf__chunk_is_valid(const struct mf__chunk_head *head, uint64_t key);
 

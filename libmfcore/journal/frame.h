@@ -135,7 +135,6 @@ static_assert(sizeof(struct mf__record_head) == 32, "on disk");
 static_assert(MF_RECORD_PAYLOAD_MAX + 32 + 8 <= MF__RECORD_MAX, "fits a chunk");
 
 /* journal/sum.c: the one checksum, compiled once for library and recorder. */
-uint64_t mf__sum(const void *bytes, size_t len, uint64_t key);
 void mf__hash128(const void *bytes, size_t len, unsigned char out[16]);
 
 /* The checksum a record's head must hold, from its bytes and its offset. */

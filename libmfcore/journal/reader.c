@@ -245,21 +245,27 @@ static int check_sequence(struct mf_journal *j, const struct mf_event *ev)
 	return mf_map_put(&j->sequences, key, (void *)((uintptr_t)ev->seq + 1));
 }
 
-/* Put the chunk that gave the last event back in its place. */
-static int put_back(struct mf_journal *j)
+/* Step the first chunk, and put it where its next record belongs. */
+static int step_first(struct mf_journal *j, struct mf__chunk_ref *first)
 {
-	struct mf__chunk_ref *ref = j->current;
-	int rc;
+	int rc = step(j, first);
 
-	if (!ref)
-		return 0;
-	j->current = NULL;
-	rc = step(j, ref);
 	if (rc > 0)
 		sift_down(j, 0);
 	else
 		heap_pop(j);
 	return rc < 0 ? rc : 0;
+}
+
+/* Put the chunk that gave the last event back in its place. */
+static int put_back(struct mf_journal *j)
+{
+	struct mf__chunk_ref *ref = j->current;
+
+	if (!ref)
+		return 0;
+	j->current = NULL;
+	return step_first(j, ref);
 }
 
 int mf_journal_next(struct mf_journal *j, struct mf_event *ev)
@@ -280,11 +286,7 @@ int mf_journal_next(struct mf_journal *j, struct mf_event *ev)
 			}
 			return 1;
 		}
-		rc = step(j, ref);
-		if (rc > 0)
-			sift_down(j, 0);
-		else
-			heap_pop(j);
+		rc = step_first(j, ref);
 	}
 	return rc < 0 ? rc : 0;
 }
@@ -455,11 +457,6 @@ const struct mf_journal_host *mf_journal_host(const struct mf_journal *j,
                                               size_t i)
 {
 	return &j->scan.hosts[i];
-}
-
-const char *mf_journal_dir(const struct mf_journal *j)
-{
-	return j->scan.dir;
 }
 
 int mf_journal_open(struct mf_journal **out, const char *dir,

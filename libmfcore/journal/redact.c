@@ -321,12 +321,7 @@ static void find_shapes(struct scan *s)
 /* "name" before ':' is a key where it stands like one, not in a:b:c. */
 static bool stands_like_key(const struct scan *s)
 {
-	char before;
-
-	if (s->name == 0)
-		return true;
-	before = s->text[s->name - 1];
-	return before != ':' && before != '/' && before != '@' && before != '#';
+	return s->name == 0 || !memchr(":/@#", s->text[s->name - 1], 4);
 }
 
 /* Whether a name ends right before `at` that says its value is secret. */

@@ -10,7 +10,7 @@
 
 #include "journal/frame.h"
 
-uint64_t mf__sum(const void *bytes, size_t len, uint64_t key)
+static uint64_t sum(const void *bytes, size_t len, uint64_t key)
 {
 	return XXH3_64bits_withSeed(bytes, len, key);
 }
@@ -28,22 +28,22 @@ uint32_t mf__record_sum(const struct mf__record_head *head, size_t size,
 {
 	if (head->flags & MF__RECORD_COUNTER)
 		size -= 8;
-	return (uint32_t)mf__sum((const char *)head + 8, size - 8, key);
+	return (uint32_t)sum((const char *)head + 8, size - 8, key);
 }
 
 uint64_t mf__chunk_sum(const struct mf__chunk_head *head, uint64_t key)
 {
-	return mf__sum((const char *)head + 4, 52, key);
+	return sum((const char *)head + 4, 52, key);
 }
 
 uint64_t mf__ident_sum(const struct mf__segment_ident *ident)
 {
-	return mf__sum(ident, offsetof(struct mf__segment_ident, sum), 0);
+	return sum(ident, offsetof(struct mf__segment_ident, sum), 0);
 }
 
 uint64_t mf__env_hash(const char *entry, size_t len)
 {
-	uint64_t hash = mf__sum(entry, len, 0);
+	uint64_t hash = sum(entry, len, 0);
 
 	return hash ? hash : 1;
 }

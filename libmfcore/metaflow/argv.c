@@ -117,7 +117,8 @@ static size_t step_over(struct mf__argv argv, size_t i)
 	return at < argv.len ? at : i;
 }
 
-size_t mf__argv_program(struct mf__argv argv)
+/* The index of the program behind wrappers such as env and timeout. */
+static size_t program_at(struct mf__argv argv)
 {
 	size_t i = 0;
 	size_t next;
@@ -180,7 +181,7 @@ void mf__argv_interpreter(struct mf__argv argv, struct mf__program *out)
 {
 	size_t i;
 
-	*out = (struct mf__program){.program = mf__argv_program(argv)};
+	*out = (struct mf__program){.program = program_at(argv)};
 	out->script = argv.len;
 	out->args = argv.len;
 	if (out->program >= argv.len)

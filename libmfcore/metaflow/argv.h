@@ -30,9 +30,6 @@ struct mf__program {
 	bool is_python;       /* by its name */
 };
 
-/* The index of the program behind wrappers such as env and timeout. */
-size_t mf__argv_program(struct mf__argv argv);
-
 /* Read the interpreter's own flags. */
 void mf__argv_interpreter(struct mf__argv argv, struct mf__program *out);
 

@@ -11,20 +11,9 @@ static const char *const words[] = {
 #undef MF_SIDECAR_WORD
 };
 
-static const char *const effects[] = {
-#define MF_SIDECAR_EFFECT(name, word, effect) [MF_SIDECAR_##name] = (effect),
-	MF_SIDECAR_MAP(MF_SIDECAR_EFFECT)
-#undef MF_SIDECAR_EFFECT
-};
-
 const char *mf_sidecar_word(enum mf_sidecar_kind kind)
 {
 	return (unsigned)kind < MF_SIDECAR_KINDS ? words[kind] : "unknown";
-}
-
-const char *mf_sidecar_effect(enum mf_sidecar_kind kind)
-{
-	return (unsigned)kind < MF_SIDECAR_KINDS ? effects[kind] : "";
 }
 
 bool mf_sidecar_goes_on(enum mf_sidecar_kind kind)

@@ -133,7 +133,6 @@ struct mf_pipe *mf__pipe_of(const struct mf_model *model, uint32_t host,
 mf__fold_fn mf__fold_sidecar, mf__fold_send, mf__fold_recv, mf__fold_pipe_end;
 /* output.c */
 mf__fold_fn mf__fold_output, mf__fold_capture, mf__fold_counter;
-void mf__tail_add(struct mf_tail *tail, struct mf_str bytes);
 /* task.c */
 mf__fold_fn mf__fold_mark, mf__fold_file;
 struct mf_run *mf__run_of(struct mf_model *model, struct mf_str id,

@@ -38,7 +38,7 @@ static bool make_room(struct mf_tail *tail, size_t len)
 	return true;
 }
 
-void mf__tail_add(struct mf_tail *tail, struct mf_str s)
+static void tail_add(struct mf_tail *tail, struct mf_str s)
 {
 	tail->total += s.len;
 	if (!s.len)
@@ -95,7 +95,7 @@ void mf__fold_output(struct mf_model *model, struct mf_proc *proc,
 		proc->is_output_broken |= result == -EPIPE;
 		return;
 	}
-	mf__tail_add(&proc->tail[stream], data);
+	tail_add(&proc->tail[stream], data);
 	proc->tail[stream].last_ns = model->ev->wall_ns;
 	if (stream == 1 && proc->image && proc->image->command &&
 	    proc->image->command->kind == MF_CMD_S3OP)
@@ -118,7 +118,7 @@ void mf__fold_capture(struct mf_model *model, struct mf_proc *reader,
 		c->host = model->ev->host;
 		mf__put(model, &model->channels, key, c);
 	}
-	mf__tail_add(&c->tail, mf__bytes(model, f, MF_F_DATA));
+	tail_add(&c->tail, mf__bytes(model, f, MF_F_DATA));
 }
 
 void mf__fold_counter(struct mf_model *model, struct mf_proc *proc,

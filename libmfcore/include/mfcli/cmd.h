@@ -185,7 +185,4 @@ MF_MUST_USE int mf_cmd_main(const struct mf_tool *tool, int argc, char **argv);
  */
 void mf_cli_error(const char *tool, int rc, const struct mf_err *err);
 
-/* The exit status for a negative error. */
-int mf_cli_status(int rc);
-
 #endif /* MFCLI_CMD_H */

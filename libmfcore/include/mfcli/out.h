@@ -43,13 +43,6 @@ enum mf_style {
 const char *mf_style_begin(const struct mf_out *out, enum mf_style style);
 const char *mf_style_end(const struct mf_out *out, enum mf_style style);
 
-/* Write `s` escaped for a terminal. */
-void mf_out_text(const struct mf_out *out, struct mf_str s);
-
-/* Write `s` escaped, in a style. */
-void mf_out_styled(const struct mf_out *out, enum mf_style style,
-                   struct mf_str s);
-
 /*
  * A new document: an object that begins with "schema": "TOOL.VERB/1".
  * NULL without memory. Released by mf_json_print() or cJSON_Delete().

@@ -120,9 +120,6 @@ size_t mf_journal_hosts(const struct mf_journal *journal);
 const struct mf_journal_host *mf_journal_host(const struct mf_journal *journal,
                                               size_t i);
 
-/* Where the journal lies, as it was opened. */
-const char *mf_journal_dir(const struct mf_journal *journal);
-
 /* Close and free. NULL is allowed. */
 void mf_journal_close(struct mf_journal *journal);
 

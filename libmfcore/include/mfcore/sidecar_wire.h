@@ -43,6 +43,5 @@ void mf_sidecar_parse(struct mf_str line, struct mf_sidecar_message *out);
 bool mf_sidecar_goes_on(enum mf_sidecar_kind kind);
 
 const char *mf_sidecar_word(enum mf_sidecar_kind kind);
-const char *mf_sidecar_effect(enum mf_sidecar_kind kind);
 
 #endif /* MFCORE_SIDECAR_WIRE_H */

@@ -30,9 +30,6 @@ bool mf_str_is(struct mf_str a, const char *s);
 bool mf_str_starts(struct mf_str a, const char *prefix);
 bool mf_str_ends(struct mf_str a, const char *suffix);
 
-/* Order as memcmp, the shorter first where one is a prefix of the other. */
-int mf_str_cmp(struct mf_str a, struct mf_str b);
-
 /* `a` from byte `from` on; empty when `from` is past its end. */
 struct mf_str mf_str_from(struct mf_str a, size_t from);
 
