@@ -87,9 +87,9 @@ plain.flags := $(filter-out -Werror $(warn.gcc),$(BASE_CFLAGS)) -Ilibmfcore/incl
 	-Ilibmfcore
 lint-tidy:
 	$(call say,LINT,clang-tidy)
-	$(call each,$(ANALYZED)) sh -c 'clang-tidy --quiet "$$1" -- \
-		$(call quoted,$(plain.flags)) -I"$$(dirname "$$1")" \
-		2>/dev/null' tidy
+	$(call each,$(ANALYZED)) sh -c 'out=$$(clang-tidy --quiet "$$1" -- \
+		$(call quoted,$(plain.flags)) -I"$$(dirname "$$1")" 2>&1) || \
+		{ printf "%s\n" "$$out"; exit 1; }' tidy
 # (python_wrap.c returns what a handler gave it, not the call it lent it)
 lint-cppcheck:
 	$(call say,LINT,cppcheck)

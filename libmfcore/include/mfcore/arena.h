@@ -1,6 +1,8 @@
 /*
  * Memory that dies together.
  *
+ * Owns: all it gave; release with mf_arena_clear().
+ * Errors: no memory, as each says.
  * Threads: one arena, one thread at a time.
  */
 #ifndef MFCORE_ARENA_H

@@ -5,6 +5,8 @@
  * bytes hold no NUL. Running out of memory is remembered, not returned: append
  * freely, and ask mf_buf_ok() once at the end.
  *
+ * Owns: its bytes; release with mf_buf_clear(), all zero is empty.
+ * Errors: none returned, see above.
  * Threads: one buffer, one thread at a time.
  */
 #ifndef MFCORE_BUF_H
