@@ -14,6 +14,8 @@
 #include "system/signals.h"
 
 #define TESTIMONY_MS 250 /* what a group's members may lag behind each other */
+#define SENDER_MS 10000  /* since the last word of one who sent a signal */
+#define NS_PER_MS 1000000u
 #define LOOK_FIRST_MS 20
 #define LOOK_MAX_MS 1000
 #define LEFT_MAX 10000 /* processes told one by one */
@@ -123,16 +125,26 @@ static void reap(struct mf__watch *watch)
 		look_for_oom(watch);
 }
 
-/* Whether a process that is gone wrote to the journal. */
+/*
+ * Whether a process that is gone wrote to the journal of late: it was there a
+ * moment ago to send a signal, and a record of long ago may be of another
+ * process that had its number. Nor is a signal to wait until all was read.
+ */
 static bool is_journaled(const struct mf__watch *watch, pid_t pid)
 {
 	struct mf_journal *journal;
 	struct mf_event ev;
 	bool is_found = false;
+	int rc = 0;
 
 	if (mf_journal_open(&journal, watch->journal_dir, NULL) < 0)
 		return false;
-	while (!is_found && mf_journal_next(journal, &ev) > 0)
+	if (mf_journal_hosts(journal) > 0)
+		rc = mf_journal_seek(
+			journal, (now_ms() - SENDER_MS) * NS_PER_MS +
+					 (uint64_t)mf_journal_host(journal, 0)
+						 ->wall_minus_mono_ns);
+	while (rc >= 0 && !is_found && mf_journal_next(journal, &ev) > 0)
 		is_found = ev.pid == (uint32_t)pid;
 	mf_journal_close(journal);
 	return is_found;
@@ -267,7 +279,9 @@ static size_t tell_left(const struct mf__watch *watch)
 	mf_ignore(mf__proc_descendants(&pids, getpid(), LEFT_MAX),
 	          "what /proc does not say is not told");
 	left = mf__pids_len(&pids);
-	for (size_t i = 0; i < left; i++)
+	if (left == 0) /* there are some: nobody may cut what they write to */
+		left = 1;
+	for (size_t i = 0; i < mf__pids_len(&pids); i++)
 		mf__story_left(watch->story, mf__pids_at(&pids, i));
 	mf_buf_clear(&pids);
 	return left;
