@@ -90,12 +90,12 @@ static int walk_entry(int dir, const char *name, file_fn each, void *arg)
 }
 
 /*
- * Go over every file of the session, following no link. Returns -ENOTEMPTY at
- * the first thing that a session does not hold.
+ * Go over every file of the session in directory `fd`, following no link.
+ * Returns -ENOTEMPTY at the first thing that a session does not hold.
  */
-static int walk(const char *path, file_fn each, void *arg)
+static int walk(int fd, file_fn each, void *arg)
 {
-	DIR *dir = open_below(AT_FDCWD, path);
+	DIR *dir = open_below(fd, ".");
 	struct dirent *entry;
 	int rc = 0;
 
@@ -126,10 +126,14 @@ static int drop(int dir, const char *name, const struct stat *st, void *arg)
 
 uint64_t mf_session_size(const struct mf_session *session)
 {
+	int fd = open(session->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	uint64_t bytes = 0;
 
-	mf_ignore(walk(session->dir, count, &bytes),
+	if (fd < 0)
+		return 0;
+	mf_ignore(walk(fd, count, &bytes),
 	          "what it could not see takes nothing of ours");
+	close(fd);
 	return bytes;
 }
 
@@ -152,17 +156,13 @@ static void leave_registry(const struct mf_session *session,
 	free(registry);
 }
 
-static int remove_dir(const struct mf_session *session)
+/* rmdir(2) takes no directory that holds anything, whose ever it is. */
+static int remove_dir(const struct mf_session *session, int held)
 {
-	char *blobs = mf__place_join(session->dir, BLOBS);
-	int rc = 0;
-
-	if (!blobs)
-		return -ENOMEM;
-	if ((rmdir(blobs) < 0 && errno != ENOENT) || rmdir(session->dir) < 0)
-		rc = -errno;
-	free(blobs);
-	return rc;
+	if ((unlinkat(held, BLOBS, AT_REMOVEDIR) < 0 && errno != ENOENT) ||
+	    rmdir(session->dir) < 0)
+		return -errno;
+	return 0;
 }
 
 int mf_session_delete(const struct mf_session *session,
@@ -180,12 +180,12 @@ int mf_session_delete(const struct mf_session *session,
 	if (held < 0)
 		return held;
 	/* Look at all of it first: a refusal must not leave half a session. */
-	rc = walk(session->dir, count, &bytes);
+	rc = walk(held, count, &bytes);
 	if (rc == 0)
-		rc = walk(session->dir, drop, NULL);
+		rc = walk(held, drop, NULL);
 	if (rc == 0) {
 		leave_registry(session, places);
-		rc = remove_dir(session);
+		rc = remove_dir(session, held);
 	}
 	close(held);
 	if (rc == -ENOTEMPTY)
