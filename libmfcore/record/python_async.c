@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mfcore/redact.h"
 #include "record/python.h"
 #include "record/record.h"
 
@@ -267,19 +268,26 @@ void mf__py_async_say(void)
 static void record_end(uint64_t id, const char *outcome, struct mf__py *error)
 {
 	struct mf__py_text text = {.len = 0};
+	char safe[2 * sizeof(text.bytes) + 64]; /* errors quote URLs, too */
 	size_t len = strlen(outcome);
+	size_t safe_len = 0;
 	struct mf_record rec;
 
-	if (error)
+	if (error) {
 		mf__py_name_error(&text, error);
+		safe_len = mf_redact_arg(safe, sizeof(safe),
+		                         (struct mf_str){text.bytes, text.len},
+		                         (struct mf_str){NULL, 0},
+		                         mf__recorder.env_allow);
+	}
 	if (!mf__begin(&rec, MF_EV_ASYNC_END,
 	               MF_FIELD_U64 + MF_FIELD_BYTES(len) +
-	                       MF_FIELD_BYTES(text.len)))
+	                       MF_FIELD_BYTES(safe_len)))
 		return;
 	mf_record_u64(&rec, MF_F_ID, id);
 	mf_record_bytes(&rec, MF_F_OUTCOME, outcome, len);
 	if (error)
-		mf_record_bytes(&rec, MF_F_TEXT, text.bytes, text.len);
+		mf_record_bytes(&rec, MF_F_TEXT, safe, safe_len);
 	mf_record_end(&rec);
 }
 

@@ -135,6 +135,25 @@ def secrets_given_to_a_blind_program_are_left_out():
 
 
 @case
+def secrets_in_the_error_of_an_async_task_are_left_out():
+    script = TMP / "failing.py"
+    script.write_text(f"""
+import asyncio
+async def fail():
+    raise OSError("cannot reach https://user:{secret(50)}@example.org/x, "
+                  "key AKIA{'Q' * 16} refused")
+async def main():
+    await asyncio.gather(asyncio.create_task(fail()), return_exceptions=True)
+asyncio.run(main())
+""")
+    assert record(sys.executable, str(script)).returncode == 0
+    failed, = only(journal(), "ASYNC_END", OUTCOME=b"error")
+    assert b"cannot reach" in failed.fields["TEXT"], failed.fields
+    assert b"<redacted>" in failed.fields["TEXT"], failed.fields
+    assert_silent()
+
+
+@case
 def secrets_of_a_process_left_behind_are_left_out():
     done = TMP / "done"
     code = f"import os, sys, time\nif not os.fork():\n    os.setsid()\n" \
