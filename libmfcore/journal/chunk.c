@@ -3,6 +3,7 @@
 #include <string.h>
 
 #define HEAD_SIZE sizeof(struct mf__record_head)
+#define SEARCH_MAX (16u << 20) /* bytes summed in vain, for a chunk */
 
 bool mf__chunk_is_valid(const struct mf__chunk_head *head, uint64_t key)
 {
@@ -62,10 +63,19 @@ static size_t skip_zeros(const struct mf__cursor *cursor, size_t pos)
 	return cursor->len;
 }
 
-/* The first valid record from `pos` on, or the end. */
-static size_t find_record(const struct mf__cursor *cursor, size_t pos)
+/*
+ * The first valid record from `pos` on, or the end. Made-up bytes may claim a
+ * record everywhere, and every claim is a sum over up to a chunk: give up when
+ * that was more than damage by chance ever asks for.
+ */
+static size_t find_record(struct mf__cursor *cursor, size_t pos)
 {
 	for (; pos + HEAD_SIZE <= cursor->len; pos += 8) {
+		if (!(word_at(cursor, pos) & MF__RECORD_COMMIT))
+			continue;
+		cursor->searched += claimed_size(cursor, pos);
+		if (cursor->searched > SEARCH_MAX)
+			break;
 		if (is_valid(cursor, pos))
 			return pos;
 	}

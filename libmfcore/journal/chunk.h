@@ -21,6 +21,8 @@ struct mf__cursor {
 	bool is_torn; /* with a record begun and not committed, at pos */
 	size_t bad;   /* with so many bytes at pos that are no record */
 
+	size_t searched; /* bytes summed to find records behind damage */
+
 	/* What was stepped over so far: */
 	uint64_t uncommitted;
 	uint64_t damaged;

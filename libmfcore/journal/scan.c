@@ -10,6 +10,8 @@
 
 #include "journal/chunk.h"
 
+#define CAPACITY_MAX (UINT64_C(1) << 32) /* of a segment that is read */
+
 static int64_t read_at(struct mf__scan *scan, const struct mf__segment *seg,
                        uint64_t offset, void *out, size_t len)
 {
@@ -117,7 +119,8 @@ static int identify(struct mf__scan *scan, struct mf__segment *seg)
 	seg->number = ident->number;
 	seg->head_blocks = ident->head_blocks;
 	seg->seed = ident->seed;
-	seg->capacity = ident->capacity;
+	seg->capacity =
+		ident->capacity < CAPACITY_MAX ? ident->capacity : CAPACITY_MAX;
 	return 0;
 }
 
@@ -184,9 +187,9 @@ static int add_segment(struct mf__scan *scan, const char *name,
 	if (seg->fd < 0)
 		return leave_out(scan, hash, seg->fd);
 	rc = identify(scan, seg);
-	if (rc == -MF_EFORMAT) {
+	if (rc == -MF_EFORMAT) { /* and not looked at again */
 		close(seg->fd);
-		return 0;
+		return mf_map_put(&scan->names, hash, scan);
 	}
 	if (rc == 0)
 		rc = mf_map_put(&scan->names, hash, scan);
@@ -407,6 +410,8 @@ static int look_at_segment(struct mf__scan *scan, struct mf__segment *seg,
 		return -errno;
 	seg->size = (uint64_t)st.st_size;
 	seg->blocks = (seg->size + MF__BLOCK - 1) / MF__BLOCK;
+	if (seg->blocks > seg->capacity / MF__BLOCK)
+		seg->blocks = seg->capacity / MF__BLOCK; /* none of ours */
 	seg->holes = NULL;
 	seg->holes_len = 0;
 	seg->holes_cap = 0;

@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "journal/append.h"
+#include "journal/chunk.h"
 #include "journal/frame.h"
 #include "support/journal_kit.h"
 
@@ -297,7 +297,105 @@ TEST(a_signal_while_a_child_is_born_hangs_nobody)
 	sigaction(SIGALRM, &act, NULL);
 	for (round_number = 0; round_number < 400; round_number++)
 		assert_int_equal(in_child(be_born_under_fire), 0);
-	signal(SIGALRM, SIG_DFL);
+	act.sa_handler = SIG_DFL;
+	sigaction(SIGALRM, &act, NULL);
+}
+
+static void go_on_under_a_umask(void)
+{
+	struct mf__segment_head *head = writer.head;
+	struct mf_lane lane = {0};
+	struct mf_record rec;
+
+	umask(0777);
+	head->tail = head->ident.capacity / MF__BLOCK;
+	if (!mf_record_begin(&rec, &writer, &lane, MF_EV_NOTE, MF_FIELD_BLOB) ||
+	    !mf_record_blob(&rec, &writer, MF_F_DATA, "big", 3))
+		_exit(1);
+	mf_record_end(&rec);
+}
+
+static int expect_private(const char *path, const struct stat *st, int type,
+                          struct FTW *ftw)
+{
+	(void)path;
+	(void)ftw;
+	if (type == FTW_F)
+		assert_int_equal(st->st_mode & 0777, 0600);
+	return 0;
+}
+
+TEST(the_umask_of_a_task_takes_no_right_to_read_away)
+{
+	assert_int_equal(in_child(go_on_under_a_umask), 0);
+	assert_int_equal(nftw(kit.dir, expect_private, 16, FTW_PHYS), 0);
+}
+
+static void open_and_count(void)
+{
+	struct mf_journal *journal = NULL;
+	struct mf_event ev;
+	uint64_t n = 0;
+
+	if (mf_journal_open(&journal, kit.dir, NULL) < 0)
+		_exit(1);
+	while (mf_journal_next(journal, &ev) > 0)
+		n++;
+	mf_journal_close(journal);
+	_exit(n == 100 ? 0 : 2);
+}
+
+/* A task may write there what it likes. */
+TEST(a_huge_hole_with_the_name_of_a_segment_keeps_no_reader_busy)
+{
+	struct mf_lane lane = {0};
+	char path[320];
+	int fd;
+
+	for (uint64_t i = 0; i < 100; i++)
+		assert_true(kit_append(&writer, &lane, i, 100));
+	snprintf(path, sizeof(path), "%s/zzz.mfj", kit.dir);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(ftruncate(fd, (off_t)1 << 40), 0);
+	close(fd);
+	assert_int_equal(truncate(kit.path, (off_t)1 << 40), 0);
+	assert_int_equal(in_child(open_and_count), 0);
+}
+
+TEST(a_file_that_is_no_segment_stays_none)
+{
+	struct mf_journal *journal = NULL;
+	char path[320];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/a.mfj", kit.dir);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(write(fd, "text", 4), 4);
+	close(fd);
+	assert_int_equal(mf_journal_open(&journal, kit.dir, NULL), 0);
+	assert_int_equal(mf_journal_health(journal)->damaged, 1);
+	assert_int_equal(mf_journal_refresh(journal), 0);
+	assert_int_equal(mf_journal_health(journal)->damaged, 1);
+	assert_int_equal(mf_journal_health(journal)->segments, 1);
+	mf_journal_close(journal);
+}
+
+/* Every eight bytes say: here a record begins, as long as can be. */
+TEST(a_chunk_full_of_claims_is_given_up_in_time)
+{
+	static uint64_t words[MF__CHUNK_BLOCKS_MAX * MF__BLOCK / 8];
+	const struct mf__record_head *head = NULL;
+	struct mf__cursor cursor = {
+		.bytes = (char *)words,
+		.len = sizeof(words),
+		.seed = 1,
+	};
+
+	for (size_t i = 0; i < sizeof(words) / 8; i++)
+		words[i] = MF__RECORD_COMMIT | (sizeof(words) / 2);
+	assert_int_equal(mf__cursor_next(&cursor, &head), 0);
+	assert_true(cursor.bad > sizeof(words) - 8);
+	assert_true(cursor.searched < 17u << 20);
 }
 
 #define KIT_CASE(name)                                                         \
@@ -312,6 +410,11 @@ int main(void)
 		KIT_CASE(threads_that_end_leave_no_map_behind),
 		KIT_CASE(a_writer_that_slept_long_maps_no_segment_it_passes),
 		KIT_CASE(a_full_session_costs_its_writers_no_call),
+		KIT_CASE(the_umask_of_a_task_takes_no_right_to_read_away),
+		KIT_CASE(
+			a_huge_hole_with_the_name_of_a_segment_keeps_no_reader_busy),
+		KIT_CASE(a_file_that_is_no_segment_stays_none),
+		KIT_CASE(a_chunk_full_of_claims_is_given_up_in_time),
 		KIT_CASE(a_signal_while_a_child_is_born_hangs_nobody),
 	};
 
