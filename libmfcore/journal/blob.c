@@ -34,6 +34,7 @@ static bool write_blob(const char *path, const char *bytes, size_t len)
 	                  O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return false;
+	syscall(SYS_fchmod, fd, 0600); /* whatever the task's umask */
 	while (done < len) {
 		long got = syscall(SYS_write, fd, bytes + done, len - done);
 

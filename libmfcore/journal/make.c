@@ -162,6 +162,7 @@ static int write_segment(const char *path, const char *head)
 	                  O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
+	syscall(SYS_fchmod, fd, 0600); /* whatever the task's umask */
 	rc = write_all(fd, head, HEAD_BYTES);
 	if (rc == 0 &&
 	    syscall(SYS_linkat, AT_FDCWD, name, AT_FDCWD, path, 0) < 0)
