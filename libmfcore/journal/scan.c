@@ -467,9 +467,7 @@ int mf__scan_open(struct mf__scan *scan, const char *dir, struct mf_err *err)
 		return rc;
 	if (scan->refused && scan->refused != -EBADF)
 		rc = mf_fail(err, scan->refused,
-		             "cannot read the journal in "
-		             "'%s'",
-		             dir);
+		             "cannot read the journal in '%s'", dir);
 	else
 		rc = mf_fail(err, -MF_EFORMAT, "no journal in '%s'", dir);
 	return rc;
