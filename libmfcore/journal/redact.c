@@ -321,7 +321,10 @@ static void find_shapes(struct scan *s)
 /* "name" before ':' is a key where it stands like one, not in a:b:c. */
 static bool stands_like_key(const struct scan *s)
 {
-	return s->name == 0 || !memchr(":/@#", s->text[s->name - 1], 4);
+	const char *name = s->text + s->name;
+
+	return s->name == 0 || (name[-1] != ':' && name[-1] != '/' &&
+	                        name[-1] != '@' && name[-1] != '#');
 }
 
 /* Whether a name ends right before `at` that says its value is secret. */
