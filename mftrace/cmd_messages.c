@@ -232,6 +232,7 @@ static int print_all(struct printing *p, const char *only, struct mf_err *err)
 		rc = mf_view_wait(p->view, err);
 		if (rc <= 0)
 			break;
+		mf_messages_next_round(p->messages);
 		rc = read_events(p, err);
 		if (rc == 0)
 			rc = print_ready(p, false, err);

@@ -26,6 +26,8 @@ struct half {
 	struct entry *open; /* begun, no line end yet */
 	uint64_t sent;      /* bytes taken so far */
 	uint64_t received;
+	uint64_t received_ns;  /* when last */
+	uint64_t closed_round; /* in which the end was first seen; 0: not */
 };
 
 struct mf_messages {
@@ -38,6 +40,7 @@ struct mf_messages {
 	struct entry *last;
 	struct entry *handed; /* the caller's, freed at its next call */
 	struct mf_buf scratch;
+	uint64_t round; /* of reading, from 1 */
 	bool is_short;
 };
 
@@ -48,6 +51,7 @@ int mf_messages_new(struct mf_messages **out, const struct mf_model *model)
 	if (!m)
 		return -ENOMEM;
 	m->model = model;
+	m->round = 1;
 	*out = m;
 	return 0;
 }
@@ -211,6 +215,26 @@ static void refuse(struct mf_messages *m, struct half *h,
 	                              : MF_FATE_ERROR;
 }
 
+/*
+ * What waits and whose bytes have been read by now. A reader may be quicker to
+ * write down its read than the sender its write, so this is asked at both.
+ */
+static void receive(struct half *h)
+{
+	struct entry *e;
+
+	while ((e = h->waiting) && e->end <= h->received) {
+		e->m.received_ns = h->received_ns > e->m.sent_ns
+		                           ? h->received_ns
+		                           : e->m.sent_ns;
+		if (e->m.fate == MF_FATE_ON_ITS_WAY)
+			e->m.fate = MF_FATE_RECEIVED;
+		h->waiting = e->next_in_pipe;
+		if (!h->waiting)
+			h->last = NULL;
+	}
+}
+
 static void fold_send(struct mf_messages *m, struct half *h,
                       const struct mf_event *ev, struct mf_str data)
 {
@@ -224,6 +248,7 @@ static void fold_send(struct mf_messages *m, struct half *h,
 	if (data.len > (uint64_t)result)
 		data.len = (size_t)result;
 	take(m, h, ev, data);
+	receive(h);
 	/* bytes that were taken and not kept still have their place */
 	h->sent += (uint64_t)result - data.len;
 	if ((uint64_t)result < wanted && h->open)
@@ -233,19 +258,12 @@ static void fold_send(struct mf_messages *m, struct half *h,
 static void fold_recv(struct half *h, const struct mf_event *ev)
 {
 	int64_t result = mf_event_i64(ev, MF_F_RESULT, 0);
-	struct entry *e;
 
 	if (result <= 0)
 		return;
 	h->received += (uint64_t)result;
-	while ((e = h->waiting) && e->end <= h->received) {
-		e->m.received_ns = ev->wall_ns;
-		if (e->m.fate == MF_FATE_ON_ITS_WAY)
-			e->m.fate = MF_FATE_RECEIVED;
-		h->waiting = e->next_in_pipe;
-		if (!h->waiting)
-			h->last = NULL;
-	}
+	h->received_ns = ev->wall_ns;
+	receive(h);
 }
 
 int mf_messages_fold(struct mf_messages *m, const struct mf_event *ev,
@@ -288,10 +306,34 @@ static bool is_closed(const struct mf_pipe *pipe)
 	                     : pipe->next != NULL;
 }
 
-static bool is_settled(const struct entry *e, bool is_over)
+/*
+ * An end that was seen in this round of reading proves nothing yet: the reap
+ * of a sidecar may have been found before what the sidecar itself wrote last.
+ */
+static bool was_closed_before(struct mf_messages *m, const struct entry *e)
 {
-	return is_over || is_closed(e->pipe) || e->m.received_ns ||
-	       (e->m.fate != MF_FATE_ON_ITS_WAY && e->m.fate != MF_FATE_CUT);
+	struct half *h = mf_map_get(&m->halves, (uintptr_t)e->pipe);
+
+	if (!h || !is_closed(e->pipe))
+		return false;
+	if (!h->closed_round)
+		h->closed_round = m->round;
+	return h->closed_round < m->round;
+}
+
+static bool is_settled(struct mf_messages *m, const struct entry *e,
+                       bool is_over)
+{
+	if (is_over || e->m.received_ns)
+		return true;
+	if (e->m.fate != MF_FATE_ON_ITS_WAY && e->m.fate != MF_FATE_CUT)
+		return true;
+	return was_closed_before(m, e);
+}
+
+void mf_messages_next_round(struct mf_messages *m)
+{
+	m->round++;
 }
 
 /* Take an entry out of what its pipe still points to. */
@@ -317,7 +359,7 @@ bool mf_messages_next(struct mf_messages *m, bool wants_settled, bool is_over,
 
 	free_entry(m->handed);
 	m->handed = NULL;
-	if (!e || (wants_settled && !is_settled(e, is_over)))
+	if (!e || (wants_settled && !is_settled(m, e, is_over)))
 		return false;
 	if (e->m.fate == MF_FATE_ON_ITS_WAY && !e->is_whole &&
 	    (is_over || is_closed(e->pipe)))

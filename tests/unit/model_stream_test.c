@@ -127,8 +127,40 @@ TEST(a_senders_end_leaves_the_reader_its_time)
 	assert_true(mf_messages_next(p.m, true, false, &m));
 	assert_int_equal(m.fate, MF_FATE_RECEIVED);
 	ends(&p, 5, 150);
+	assert_false(mf_messages_next(p.m, true, false, &m));
+	mf_messages_next_round(p.m);
 	assert_true(mf_messages_next(p.m, true, false, &m));
 	assert_int_equal(m.fate, MF_FATE_LEFT);
+	end(&p);
+}
+
+TEST(a_reap_that_is_found_before_the_last_read_settles_nothing)
+{
+	struct pair p;
+	struct mf_message m;
+
+	begin(&p);
+	send(&p, 1, ONE, sizeof(ONE) - 1);
+	life_reap(&p.l, 3, 150, 0);
+	assert_false(mf_messages_next(p.m, true, false, &m));
+	recv(&p, 2, 150, ONE); /* written before, found after */
+	mf_messages_next_round(p.m);
+	assert_true(mf_messages_next(p.m, true, false, &m));
+	assert_int_equal(m.fate, MF_FATE_RECEIVED);
+	end(&p);
+}
+
+TEST(a_reader_may_write_down_its_read_first)
+{
+	struct pair p;
+	struct mf_message m;
+
+	begin(&p);
+	recv(&p, 1.0, 150, ONE);
+	send(&p, 1.1, ONE, sizeof(ONE) - 1);
+	assert_true(mf_messages_next(p.m, true, false, &m));
+	assert_int_equal(m.fate, MF_FATE_RECEIVED);
+	assert_int_equal(m.received_ns, m.sent_ns);
 	end(&p);
 }
 
@@ -251,6 +283,8 @@ int main(void)
 		CASE(messages_are_lines_however_they_are_read),
 		CASE(a_follower_waits_until_the_fate_is_known),
 		CASE(a_senders_end_leaves_the_reader_its_time),
+		CASE(a_reap_that_is_found_before_the_last_read_settles_nothing),
+		CASE(a_reader_may_write_down_its_read_first),
 		CASE(what_was_never_read_is_left_in_the_pipe),
 		CASE(a_full_pipe_and_a_broken_one_take_nothing),
 		CASE(a_cut_message_ends_where_the_sender_ends_it),

@@ -58,6 +58,13 @@ MF_MUST_USE int mf_messages_fold(struct mf_messages *messages,
                                  struct mf_journal *journal);
 
 /*
+ * All that one refresh of the journal found was folded. Records of different
+ * writers may be found out of order between refreshes, so a message counts as
+ * left in the pipe one round after its reader's end was seen.
+ */
+void mf_messages_next_round(struct mf_messages *messages);
+
+/*
  * The next message in the order they were sent; with `wants_settled` only when
  * its fate is known, so that a follower waits for it. Valid until the next
  * call. `is_over`: nothing more will come, what is open is lost.
