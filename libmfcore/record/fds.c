@@ -22,7 +22,6 @@
 struct slot {
 	uint64_t inode;
 	uint64_t kept;     /* bytes of a captured stream */
-	uint64_t *excess;  /* counter of what was not */
 	bool is_inherited; /* by fork */
 };
 
@@ -35,7 +34,6 @@ struct mf__fd_table {
 /* The output budget is one for a process and its forks. */
 struct budget {
 	uint64_t kept[2];
-	uint64_t *excess[2];
 };
 
 struct shared {
@@ -47,6 +45,15 @@ static struct shared private_memory;
 static struct mf__fd_table *table;
 static struct mf__fd_table *parent_table; /* of who forked us, until exec */
 static struct budget *budget;
+
+/*
+ * Counters of what was not kept. Never in shared memory: a forked child has the
+ * parent's, and makes others where only it has a map.
+ */
+static struct {
+	uint64_t *output[2];
+	uint64_t *capture[MF__FDS];
+} excess;
 
 static struct shared *map_shared(void)
 {
@@ -101,6 +108,7 @@ static bool is_own(void)
 
 static void set(int fd, enum mf__fd_class kind, uint64_t inode)
 {
+	excess.capture[fd] = NULL;
 	table->slots[fd] = (struct slot){.inode = inode};
 	table->kind[fd] = (uint8_t)kind;
 }
@@ -244,20 +252,20 @@ size_t mf__fds_budget(int fd, enum mf__fd_class kind, size_t wanted)
 		kind == MF__FD_OUT || kind == MF__FD_CAPTURE_OUT ? 1 : 2;
 	struct slot *slot = &table->slots[fd];
 	uint64_t *kept = is_output ? &budget->kept[stream - 1] : &slot->kept;
-	uint64_t **excess =
-		is_output ? &budget->excess[stream - 1] : &slot->excess;
+	uint64_t **counter =
+		is_output ? &excess.output[stream - 1] : &excess.capture[fd];
 	uint64_t before = __atomic_fetch_add(kept, wanted, __ATOMIC_RELAXED);
 	uint64_t max = mf__recorder.output_max;
 	uint64_t room = before < max ? max - before : 0;
 
 	if (wanted <= room)
 		return wanted;
-	if (!*excess)
-		*excess = new_counter(is_output ? "output-excess"
-		                                : "capture-excess",
-		                      stream, slot->inode);
-	if (*excess)
-		__atomic_fetch_add(*excess, wanted - room, __ATOMIC_RELAXED);
+	if (!*counter)
+		*counter = new_counter(is_output ? "output-excess"
+		                                 : "capture-excess",
+		                       stream, slot->inode);
+	if (*counter)
+		__atomic_fetch_add(*counter, wanted - room, __ATOMIC_RELAXED);
 	return (size_t)room;
 }
 

@@ -149,6 +149,29 @@ def a_journal_deleted_in_the_middle_is_not_missed():
     assert not left, left
 
 
+# The child is first to write too much, and that into a segment its parent does
+# not know.
+FLOODER = """
+import os
+big = b"x" * 65535 + b"\\n"
+pid = os.fork()
+if not pid:
+    for fd in (2,) * 20 + (1,) * 30:
+        for _ in range(10):
+            os.write(fd, big)
+    os._exit(0)
+os.waitpid(pid, 0)
+os.write(1, b"parent\\n")
+"""
+
+
+@case
+def a_fork_that_writes_too_much_harms_no_parent():
+    assert_same(sys.executable, "-c", FLOODER)
+    lost = verify()["output_not_kept_bytes"]
+    assert len(kept(1)) + len(kept(2)) + lost == 500 * 65536 + 7, lost
+
+
 @case
 def a_full_disk_is_told_in_the_journal_and_nowhere_else():
     if os.geteuid() != 0:
