@@ -287,6 +287,8 @@ int mf_messages_fold(struct mf_messages *m, const struct mf_event *ev,
 		if (mf_journal_bytes(journal, ev, MF_F_DATA, &m->scratch) > 0)
 			data = mf_buf_view(&m->scratch);
 	}
+	if (!data.ptr) /* the bytes are lost */
+		data.len = 0;
 	if (ev->type == MF_EV_PIPE_SEND)
 		fold_send(m, h, ev, data);
 	else
