@@ -78,6 +78,11 @@ list-asan:
 check-unit: $(UNIT_BINS) ## the unit tests of this VARIANT only
 	@mkdir -p $O; { $(call units.lines,) :; } >$B/unit.list
 	$(call run,$B/unit.list)
+coverage: ## the lines of each room that its unit tests reach
+	@find $O/cov -name '*.gcda' -delete 2>/dev/null; :
+	+@$(MAKE) -s VARIANT=cov check-unit
+	@find $O/cov/libmfcore -name '*.gcda' | xargs gcov -n 2>/dev/null | \
+		awk -f tests/lint/coverage.awk | sort
 check-integration: all $(PROGRAM_BINS) $(VENV)/.stamp ## the integration tests only
 	@{ $(script.lines) :; } >$B/integration.list
 	$(call run,$B/integration.list)
@@ -109,7 +114,7 @@ $(FUZZERS:fuzz_%=fuzz-%): fuzz-%: tests/fuzz/fuzz_%.c FORCE ## fuzz-NAME: search
 	$(Q)$O/fuzz/fuzz_$* -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
 		-artifact_prefix=$O/fuzz/ $O/fuzz/$* tests/fuzz/corpus/$*
 
-.PHONY: bench check check-integration check-unit compile-check list-asan \
+.PHONY: bench check check-integration check-unit compile-check coverage list-asan \
 	run-bench run-check test-programs torture
 
 demo: deps-build ## record a real Metaflow run on this machine and show what is known of it
