@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -129,7 +130,12 @@ int mf_segment_create(const char *dir, uint32_t number,
 	if (options->environ)
 		put_env(table, options->environ, options->env_allow);
 	rc = mf__segment_make(path, head, table, number);
-	if (rc < 0)
+	if (rc == -EOVERFLOW)
+		rc = mf_fail(err, -EINVAL,
+		             "no journal fits into %" PRIu64
+		             " bytes (segment %u)",
+		             options->session_max, number);
+	else if (rc < 0)
 		mf_fail(err, rc, "cannot make journal segment '%s'", path);
 out:
 	free(table);

@@ -39,7 +39,8 @@ struct mf_segment_options {
  * Create segment `number` (from 1) of `host` in `dir`, ready to be written to.
  * The file is DIR/HOST.NNNN.mfj, mode 0600.
  *
- * Errors: what open(2) and write(2) give, -EEXIST among them.
+ * Errors: what open(2) and write(2) give, -EEXIST among them; -EINVAL, the
+ *         session may not even be as large as a head.
  */
 MF_MUST_USE int mf_segment_create(const char *dir, uint32_t number,
                                   const struct mf_segment_options *options,
