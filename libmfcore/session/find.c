@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "mfcore/map.h"
 #include "session/place.h"
 
 #define SEGMENT_SUFFIX ".mfj"
@@ -16,6 +17,7 @@
 struct found {
 	struct mf_session_list list;
 	size_t cap;
+	struct mf_map seen; /* hash of a directory to anything */
 };
 
 void mf_session_list_clear(struct mf_session_list *list)
@@ -28,18 +30,15 @@ void mf_session_list_clear(struct mf_session_list *list)
 	*list = (struct mf_session_list){0};
 }
 
-static bool is_listed(const struct mf_session_list *list, const char *dir)
-{
-	for (size_t i = 0; i < list->len; i++)
-		if (strcmp(list->items[i].dir, dir) == 0)
-			return true;
-	return false;
-}
-
 static int add(struct found *found, const char *id, char *dir_take)
 {
 	struct mf_session *item;
 
+	if (mf_map_put(&found->seen, mf_map_hash(mf_str(dir_take)), found) <
+	    0) {
+		free(dir_take);
+		return -ENOMEM;
+	}
 	if (found->list.len == found->cap) {
 		size_t cap = found->cap ? found->cap * 2 : 16;
 
@@ -75,7 +74,8 @@ static int consider(struct found *found, const char *parent, const char *id)
 		return errno == ENOMEM ? -ENOMEM : 0;
 	if (stat(dir, &st) < 0 || !S_ISDIR(st.st_mode) ||
 	    strcmp(strrchr(dir, '/') + 1, id) != 0 ||
-	    access(dir, R_OK | X_OK) < 0 || is_listed(&found->list, dir)) {
+	    access(dir, R_OK | X_OK) < 0 ||
+	    mf_map_get(&found->seen, mf_map_hash(mf_str(dir)))) {
 		free(dir);
 		return 0;
 	}
@@ -123,6 +123,7 @@ int mf_session_list(struct mf_session_list *out,
 		rc = scan(&found, places->journal);
 	if (rc == 0)
 		rc = scan(&found, datastore);
+	mf_map_clear(&found.seen);
 	free(registry);
 	free(datastore);
 	if (rc < 0) {
