@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -148,6 +149,19 @@ static int write_all(int fd, const char *bytes, size_t len)
 	return 0;
 }
 
+/* Never in place of another; some file systems have no link(2), some no such
+ * rename(2). */
+static int give_name(const char *name, const char *path)
+{
+	if (syscall(SYS_linkat, AT_FDCWD, name, AT_FDCWD, path, 0) == 0)
+		return 0;
+	if ((errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS) &&
+	    syscall(SYS_renameat2, AT_FDCWD, name, AT_FDCWD, path,
+	            RENAME_NOREPLACE) == 0)
+		return 0;
+	return -errno;
+}
+
 /* The name appears only with the whole head behind it. */
 static int write_segment(const char *path, const char *head)
 {
@@ -164,9 +178,8 @@ static int write_segment(const char *path, const char *head)
 		return -errno;
 	syscall(SYS_fchmod, fd, 0600); /* whatever the task's umask */
 	rc = write_all(fd, head, HEAD_BYTES);
-	if (rc == 0 &&
-	    syscall(SYS_linkat, AT_FDCWD, name, AT_FDCWD, path, 0) < 0)
-		rc = -errno;
+	if (rc == 0)
+		rc = give_name(name, path);
 	syscall(SYS_unlinkat, AT_FDCWD, name, 0);
 	syscall(SYS_close, fd);
 	return rc;

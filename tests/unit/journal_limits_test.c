@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -331,6 +332,43 @@ TEST(the_umask_of_a_task_takes_no_right_to_read_away)
 	assert_int_equal(nftw(kit.dir, expect_private, 16, FTW_PHYS), 0);
 }
 
+/* As a file system without link(2) answers. */
+static void refuse_links(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+	                 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_linkat, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {sizeof(code) / sizeof(*code), code};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+		_exit(77);
+}
+
+static void go_on_without_links(void)
+{
+	struct mf__segment_head *head = writer.head;
+	struct mf_lane lane = {0};
+
+	refuse_links();
+	head->tail = head->ident.capacity / MF__BLOCK;
+	_exit(kit_append(&writer, &lane, 1, 100) ? 0 : 1);
+}
+
+TEST(a_file_system_without_links_gets_its_segments)
+{
+	int status = in_child(go_on_without_links);
+
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(status, 0);
+	assert_int_equal(count_records(2), 1);
+}
+
 static void open_and_count(void)
 {
 	struct mf_journal *journal = NULL;
@@ -411,6 +449,7 @@ int main(void)
 		KIT_CASE(a_writer_that_slept_long_maps_no_segment_it_passes),
 		KIT_CASE(a_full_session_costs_its_writers_no_call),
 		KIT_CASE(the_umask_of_a_task_takes_no_right_to_read_away),
+		KIT_CASE(a_file_system_without_links_gets_its_segments),
 		KIT_CASE(
 			a_huge_hole_with_the_name_of_a_segment_keeps_no_reader_busy),
 		KIT_CASE(a_file_that_is_no_segment_stays_none),
