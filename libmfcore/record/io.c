@@ -9,7 +9,8 @@
 #include "record/fds.h"
 #include "record/record.h"
 
-#define PIECE 32768u /* bytes of data in one record */
+#define PIECE 32768u       /* bytes of a message in one record */
+#define OUTPUT_PIECE 8096u /* of output: eight such records fill a chunk */
 
 /*
  * Output that nobody takes any more is why many a task dies when its scheduler
@@ -62,12 +63,14 @@ static void put_piece(enum mf_event_type type, int fd, uint64_t stream,
 static void put_data(enum mf_event_type type, int fd, uint64_t stream,
                      const char *bytes, size_t len, size_t offered)
 {
+	bool is_message = type == MF_EV_PIPE_SEND || type == MF_EV_PIPE_RECV;
+	size_t most = is_message ? PIECE : OUTPUT_PIECE;
 	size_t at = 0;
 
 	while (at < len) {
 		struct mf_str piece = {
 			bytes + at,
-			len - at < PIECE ? len - at : PIECE,
+			len - at < most ? len - at : most,
 		};
 
 		put_piece(type, fd, stream, piece, offered - at,

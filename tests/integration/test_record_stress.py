@@ -173,6 +173,15 @@ def a_fork_that_writes_too_much_harms_no_parent():
 
 
 @case
+def output_in_big_pieces_takes_little_more_than_its_bytes():
+    code = "import os\nfor _ in range(500): os.write(1, b'x' * 65536)"
+    record(sys.executable, "-c", code, options=("-q", "--output-max=1GiB"))
+    assert len(kept(1)) == 500 * 65536
+    took = verify()["file_bytes"]
+    assert took < 1.15 * 500 * 65536 + (1 << 20), took
+
+
+@case
 def a_full_disk_is_told_in_the_journal_and_nowhere_else():
     if os.geteuid() != 0:
         raise Skip("needs root to mount a small file system")
