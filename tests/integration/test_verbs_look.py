@@ -145,7 +145,7 @@ def a_wide_foreach_that_went_well_is_a_few_lines():
     # those told to fail do so; the others are a few lines in between
     assert text.count("\n") < 30, text
     ok = re.findall(r"work/\d+ \.\. work/\d+  (\d+) ok", text)
-    single = re.findall(r"work/\d+  ok", text)
+    single = re.findall(r"work/\d+ \[\d+\]  ok", text)
     assert sum(map(int, ok)) + len(single) == 193, text
     every = ask("tree", "--all", "-s", wide("fine", FINE="1")).stdout
     assert every.count("\n") > 400
