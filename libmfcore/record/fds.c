@@ -390,6 +390,8 @@ static void forget(int fd)
 
 MF__EXPORT int close(int fd)
 {
+	if (mf__recorder.is_mp_spawn && mf__recorder.hooks_python)
+		mf__python_close();
 	forget(fd);
 	return MF__REAL(close)(fd);
 }

@@ -151,8 +151,11 @@ static void watch_exit(void)
 
 static void before_fork(void)
 {
-	if (mf__recorder.is_on)
-		mf__fds_share();
+	if (!mf__recorder.is_on)
+		return;
+	mf__fds_share();
+	if (mf__recorder.hooks_python)
+		mf__python_fork();
 }
 
 /* What this thread's next child should know; it is born with a copy. */
@@ -240,6 +243,9 @@ static void recognise(char *const *argv)
 		break;
 	case MF_CMD_S3OP:
 		mf__s3_started(command.inputs);
+		break;
+	case MF_CMD_MP_SPAWN:
+		mf__recorder.is_mp_spawn = true;
 		break;
 	default:
 		break;

@@ -1,28 +1,25 @@
 /*
- * Inside an interpreter: learn from its audit events when a module we know was
- * imported, and put ourselves in front of a few methods of it.
+ * Inside an interpreter: put ourselves in front of a few methods of the
+ * standard library.
  *
- * The audit hook is registered before the interpreter starts and sees every
- * event, so what is not ours must cost next to nothing: one byte of its name
- * is compared. There is no Python code of ours and no import by us.
- *
- * An import event comes before the module is there. A bit then stays set until
- * the class we want has been defined, and is looked at on every later event
- * and before a thread is made; those come in time, because each module raises
- * further events after defining its class and before anybody can use it.
+ * There is no Python code of ours, no import by us and no audit hook: one
+ * would make CPython copy the code of every module it loads, a percent of an
+ * import of Metaflow. Instead we look whether the modules are there at the
+ * calls of libc that must come before a method is first used: a thread before
+ * Thread, a fork or the end of a spawned child's instructions before a
+ * process, the socket pair of an event loop before its tasks.
  */
 #include <dlfcn.h>
-#include <stdatomic.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "record/python.h"
 #include "record/record.h"
 
 struct mf__py_api mf__py_api;
 
-/* A method to wrap. Imports of `root` or below announce `module`. */
+/* A method to wrap. */
 struct hook {
-	const char *root;
 	const char *module;
 	const char *class;
 	const char *method;
@@ -38,44 +35,28 @@ enum {
 };
 
 static const struct hook hooks[HOOK_COUNT] = {
-	[HOOK_THREAD] = {.root = "threading",
-                         .module = "threading",
+	[HOOK_THREAD] = {.module = "threading",
                          .class = "Thread",
                          .method = "_set_native_id",
                          .handler = mf__py_on_native_id},
-	[HOOK_PROCESS] = {.root = "multiprocessing",
-                          .module = "multiprocessing.process",
+	[HOOK_PROCESS] = {.module = "multiprocessing.process",
                           .class = "BaseProcess",
                           .method = "_bootstrap",
                           .handler = mf__py_on_bootstrap},
-	[HOOK_TASK] = {.root = "asyncio",
-                       .module = "asyncio.base_events",
+	[HOOK_TASK] = {.module = "asyncio.base_events",
                        .class = "BaseEventLoop",
                        .method = "create_task",
                        .handler = mf__py_on_create_task},
-	[HOOK_HANDLE] = {.root = "asyncio",
-                         .module = "asyncio.events",
+	[HOOK_HANDLE] = {.module = "asyncio.events",
                          .class = "Handle",
                          .method = "_run",
                          .handler = mf__py_on_handle_run},
 };
 
-/* Events a module may take from its import to its class; then it failed. */
-#define PATIENCE 20000u
-
-static _Atomic uint32_t pending; /* bits by hook: imported, not wrapped yet */
-static uint32_t done;            /* wrapped, or cannot be */
-static uint32_t looks;           /* since a bit was set */
+static uint32_t done; /* bits by hook: wrapped, or cannot be */
 static bool has_api;
-static bool is_refused; /* an interpreter we do not know well enough */
-static bool has_said_python;
-
-/* The interpreter's own record of our hook, and who allocated it. */
-static struct {
-	struct mf__py_allocator then; /* when it was allocated */
-	struct mf__py_allocator now;  /* when it is freed */
-	void *block;
-} entry;
+static bool is_refused;  /* an interpreter we do not know well enough */
+static bool is_watching; /* its end */
 
 static bool load_api(void)
 {
@@ -170,217 +151,87 @@ static void try_hooks(uint32_t bits)
 	mf__py_restore(&saved);
 }
 
-static void look(void)
-{
-	uint32_t bits;
-
-	if (!may_act())
-		return;
-	/* what we do may raise audit events itself */
-	bits = atomic_exchange_explicit(&pending, 0, memory_order_relaxed);
-	try_hooks(bits);
-	if (++looks < PATIENCE)
-		atomic_fetch_or_explicit(&pending, bits & ~done,
-		                         memory_order_relaxed);
-}
-
 /*
- * Look for one that no import event may have told of: there is none when
- * importlib.import_module() imports.
+ * The interpreter is gone, and its objects with it; another one started later
+ * in this process is left alone.
  */
-static void look_for(uint32_t i)
+static void on_end(void)
 {
-	if (!(done & 1u << i) && may_act())
-		try_hooks(1u << i);
+	has_api = false;
+	is_refused = true;
+	mf__py_async_forget();
 }
 
-static void want(uint32_t bits)
+void mf__python_look(void)
 {
-	bits &= ~done;
-	if (!bits)
-		return;
-	looks = 0;
-	atomic_fetch_or_explicit(&pending, bits, memory_order_relaxed);
-}
+	uint32_t missing = ~done & ((1u << HOOK_COUNT) - 1);
 
-static void on_import(struct mf__py *args)
-{
-	struct mf__py *name;
-	const char *text;
-
-	if (done == (1u << HOOK_COUNT) - 1 || !load_api())
+	if (!missing || !may_act())
 		return;
-	name = PY(PyTuple_GetItem)(args, 0);
-	text = name ? PY(PyUnicode_AsUTF8AndSize)(name, NULL) : NULL;
-	if (!text) {
-		PY(PyErr_Clear)();
-		return;
+	if (!is_watching) {
+		is_watching = PY(Py_AtExit)(on_end) == 0;
+		if (!is_watching) {
+			mf__note("python: its end could not be watched");
+			is_refused = true;
+			has_api = false;
+			return;
+		}
 	}
-	for (uint32_t i = 0; i < HOOK_COUNT; i++) {
-		size_t len;
-
-		if (text[0] != hooks[i].root[0])
-			continue;
-		len = strlen(hooks[i].root);
-		if (strncmp(text, hooks[i].root, len) == 0 &&
-		    (text[len] == '\0' || text[len] == '.'))
-			want(1u << i);
-	}
+	try_hooks(missing);
 }
 
 static void say_python(void)
 {
 	const char *version = PY(Py_GetVersion)();
-	struct mf__py *about = PY(PySys_GetObject)("implementation");
-	struct mf__py_text kind = {0};
-	struct mf_record rec;
 	size_t len = strlen(version);
+	struct mf_record rec;
 
-	if (about)
-		mf__py_put_attr(&kind, about, "name");
-	if (!mf__begin(&rec, MF_EV_PYTHON,
-	               MF_FIELD_BYTES(len) + MF_FIELD_BYTES(kind.len)))
+	if (!mf__begin(&rec, MF_EV_PYTHON, MF_FIELD_BYTES(len)))
 		return;
 	mf_record_bytes(&rec, MF_F_VERSION, version, len);
-	mf_record_bytes(&rec, MF_F_TEXT, kind.bytes, kind.len);
 	mf_record_end(&rec);
 }
 
-/* The interpreter is ready and runs the program next. */
-static void on_run(void)
+/*
+ * A spawned child of multiprocessing closes the file it has read its orders
+ * from and then carries them out. Python lets go of the GIL around close(2).
+ */
+void mf__python_close(void)
 {
-	struct mf__py_error saved;
+	int had;
 
-	if (has_said_python || !load_api() || !may_act())
+	if ((done & 1u << HOOK_PROCESS) || !has_api ||
+	    !PY(Py_IsInitialized)() || !PY(PyGILState_GetThisThreadState)())
 		return;
-	has_said_python = true;
-	mf__py_save(&saved);
-	say_python();
-	mf__py_restore(&saved);
+	had = PY(PyGILState_Ensure)();
+	mf__python_look();
+	PY(PyGILState_Release)(had);
 }
 
-static void on_fork(void)
+void mf__python_fork(void)
 {
 	struct mf__py_error saved;
 
-	if (!load_api() || !may_act())
+	if (!may_act())
 		return;
 	mf__py_save(&saved);
 	mf__py_on_fork();
 	mf__py_restore(&saved);
-	look_for(HOOK_PROCESS);
-}
-
-static void *malloc_noting(void *ctx, size_t n)
-{
-	void *block = entry.then.malloc(ctx, n);
-
-	if (n == 3 * sizeof(void *))
-		entry.block = block;
-	return block;
-}
-
-static void free_as_allocated(void *ctx, void *ptr)
-{
-	if (!ptr || ptr != entry.block) {
-		entry.now.free(ctx, ptr);
-		return;
-	}
-	PY(PyMem_SetAllocator)(0, &entry.now);
-	entry.then.free(entry.then.ctx, ptr);
-	entry.block = NULL;
-}
-
-/*
- * The hooks are about to be freed, by the allocator of now. Where that is not
- * the one of then (python -X dev, PYTHONMALLOC=debug) it would abort the
- * process, so have it stand aside for that one block. Other threads may be
- * allocating: both allocators have one context, so a mixture of them is fine.
- */
-static void on_clear(void)
-{
-	struct mf__py_allocator aside;
-
-	if (!load_api())
-		return;
-	mf__py_async_forget();
-	atomic_store_explicit(&pending, 0, memory_order_relaxed);
-	/* another one started later in this process is left alone */
-	has_api = false;
-	is_refused = true;
-	if (!entry.block)
-		return;
-	PY(PyMem_GetAllocator)(0, &entry.now);
-	if (entry.now.free == entry.then.free)
-		return;
-	aside = entry.now;
-	aside.free = free_as_allocated;
-	PY(PyMem_SetAllocator)(0, &aside);
-}
-
-static int on_audit(const char *event, struct mf__py *args, void *data)
-{
-	(void)data;
-	if (atomic_load_explicit(&mf__py_async_unsaid, memory_order_relaxed))
-		mf__py_async_say();
-	switch (event[0]) {
-	case 'i':
-		if (strcmp(event, "import") == 0)
-			on_import(args);
-		break;
-	case 'c':
-		if (strncmp(event, "cpython.", 8) != 0)
-			break;
-		if (strncmp(event + 8, "run_", 4) == 0)
-			on_run();
-		else if (strcmp(event + 8, "_PySys_ClearAuditHooks") == 0)
-			on_clear();
-		break;
-	case 'o':
-		if (event[1] == 's' && strncmp(event, "os.fork", 7) == 0)
-			on_fork();
-		break;
-	}
-	if (atomic_load_explicit(&pending, memory_order_relaxed))
-		look();
-	return 0;
+	mf__python_look();
 }
 
 void mf__python_start(void)
 {
-	typedef int add_hook(int (*)(const char *, struct mf__py *, void *),
-	                     void *);
-	union {
-		void *ptr;
-		add_hook *fn;
-	} add = {.ptr = dlsym(RTLD_DEFAULT, "PySys_AddAuditHook")};
-	struct mf__py_allocator noting;
-	void *fn;
-
-	if (!add.ptr || !load_api())
+	/* since 3.8, like all the rest that we need */
+	if (!dlsym(RTLD_DEFAULT, "PySys_AddAuditHook") || !load_api())
 		return;
-	PY(PyMem_GetAllocator)(0, &entry.then);
-	noting = entry.then;
-	noting.malloc = malloc_noting;
-	PY(PyMem_SetAllocator)(0, &noting);
-	add.fn(on_audit, NULL);
-	PY(PyMem_SetAllocator)(0, &entry.then);
-	if (!entry.block)
-		return;
-	memcpy(&fn, (void **)entry.block + 1, sizeof(fn));
-	if (fn != (union {
-			  int (*fn)(const char *, struct mf__py *, void *);
-			  void *ptr;
-		  }){.fn = on_audit}
-	                  .ptr)
-		entry.block = NULL;
+	say_python();
 }
 
-void mf__python_look(void)
+/* An event loop makes one before it has any task. */
+MF__EXPORT int socketpair(int domain, int type, int protocol, int fds[2])
 {
-	if (!has_api)
-		return;
-	look_for(HOOK_THREAD);
-	if (atomic_load_explicit(&pending, memory_order_relaxed))
-		look();
+	if (has_api)
+		mf__python_look();
+	return MF__REAL(socketpair)(domain, type, protocol, fds);
 }

@@ -6,11 +6,9 @@
  * frame of ours in a traceback, a profile or a recursion count. What remains to
  * be seen: the type() of four methods; three "object.__getattr__" events a task
  * in audit hooks of the program; the methods as callables in sys.monitoring,
- * from 3.12 on; and that every audit event has a listener, so that CPython
- * makes its arguments, for each imported module a copy of its code. Not seen
- * by us: tasks of loops that are not asyncio's own (uvloop), and anything in a
+ * from 3.12 on. Not seen by us: tasks of loops that are not asyncio's own (uvloop), and anything in a
  * subinterpreter or a second interpreter of the process. Everything but
- * mf__python_start() and mf__python_look() runs with the GIL held, in the main
+ * what record.h declares runs with the GIL held, in the main
  * interpreter.
  */
 #ifndef MF_RECORD_PYTHON_H
@@ -23,7 +21,7 @@
 
 struct mf__py; /* PyObject */
 
-/* PyType_Slot, PyType_Spec and PyMemAllocatorEx; all of the stable ABI. */
+/* PyType_Slot and PyType_Spec, of the stable ABI. */
 struct mf__py_slot {
 	int id;
 	void *fn;
@@ -35,14 +33,6 @@ struct mf__py_spec {
 	int itemsize;
 	unsigned int flags;
 	struct mf__py_slot *slots;
-};
-
-struct mf__py_allocator {
-	void *ctx;
-	void *(*malloc)(void *ctx, size_t n);
-	void *(*calloc)(void *ctx, size_t n, size_t size);
-	void *(*realloc)(void *ctx, void *ptr, size_t n);
-	void (*free)(void *ctx, void *ptr);
 };
 
 struct mf__py_api {
@@ -140,7 +130,6 @@ mf__py_handler mf__py_on_handle_run;  /* Handle._run */
  * A task is announced a moment after it was made, when it has got its name:
  * until 3.12 asyncio sets that afterwards. This is one of those moments.
  */
-extern _Atomic uint32_t mf__py_async_unsaid; /* how many wait */
 void mf__py_async_say(void);
 
 /* The interpreter is gone: forget its objects. */

@@ -9,7 +9,6 @@
  *
  * The map and the caches are protected by the GIL.
  */
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,8 +52,6 @@ static struct {
 
 static uint64_t last_id;
 
-_Atomic uint32_t mf__py_async_unsaid;
-
 /* Per thread: the task whose step runs, and one made and not announced yet. */
 static __thread struct {
 	uint64_t current;
@@ -83,6 +80,7 @@ static void know(void)
 
 void mf__py_async_forget(void)
 {
+	here.has_unsaid = false;
 	known.is_ready = false;
 	known.task = NULL;
 	n_ownerless = 0;
@@ -257,8 +255,6 @@ void mf__py_async_say(void)
 	if (!here.has_unsaid)
 		return;
 	here.has_unsaid = false;
-	atomic_fetch_sub_explicit(&mf__py_async_unsaid, 1,
-	                          memory_order_relaxed);
 	mf__py_save(&saved);
 	record_start(here.task, here.id, here.parent, &here.function);
 	mf__py_drop(here.task);
@@ -380,8 +376,6 @@ struct mf__py *mf__py_on_create_task(const struct mf__py_call *call)
 	here.parent = parent;
 	here.function = function;
 	here.has_unsaid = true;
-	atomic_fetch_add_explicit(&mf__py_async_unsaid, 1,
-	                          memory_order_relaxed);
 	if (!has_state(task, "PENDING")) { /* it began at once and ended */
 		mf__py_async_say();
 		check_end(task, id);

@@ -154,6 +154,10 @@ void mf__py_on_fork(void)
 		put_module(&module, frame);
 	} while ((is_text(&module, "os") || is_text(&module, "pty")) &&
 	         step_out(&frame));
+	if (is_text(&module, "subprocess")) { /* an exec follows */
+		mf__py_drop(frame);
+		return;
+	}
 	if (is_text(&module, MF_MULTICORE_MODULE))
 		leave_multicore(&frame, &child);
 	put_function(&function, frame);

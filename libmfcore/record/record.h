@@ -40,6 +40,7 @@ struct mf__recorder {
 	uint64_t output_max;
 	bool keeps_output;
 	bool hooks_python;
+	bool is_mp_spawn; /* a spawned child of multiprocessing */
 	bool is_glibc;
 	bool is_on; /* attached: record */
 };
@@ -199,9 +200,15 @@ void mf__s3_started(struct mf_str inputs);
 void mf__python_start(void);
 
 /*
- * python.c, called by pthread_create's wrapper in the creating thread, so that
- * a module imported just before is hooked in time.
+ * python.c: see what was imported since and stand before its methods. For
+ * moments that come before their first use; without the GIL it does nothing.
  */
 void mf__python_look(void);
+
+/* The same at the end of a file, in a child of multiprocessing. */
+void mf__python_close(void);
+
+/* The same before a fork, which is also told who forks. */
+void mf__python_fork(void);
 
 #endif /* MF_RECORD_H */
