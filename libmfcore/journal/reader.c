@@ -234,14 +234,24 @@ static void fill_event(struct mf_journal *j, struct mf__chunk_ref *ref,
 	ev->payload = (struct mf_str){base + sizeof(*head), len};
 }
 
+/*
+ * A thread counts from 1, and so does its next program image. Inside a signal
+ * handler it may be a number ahead of where it was interrupted.
+ */
 static int check_sequence(struct mf_journal *j, const struct mf_event *ev)
 {
 	uint64_t key = mf_map_mix(((uint64_t)ev->pid << 32) | ev->tid,
 	                          mf_map_mix(ev->start, ev->host));
 	uintptr_t expected = (uintptr_t)mf_map_get(&j->sequences, key);
 
-	if (expected && ev->seq > expected)
+	if (!expected)
+		expected = 1;
+	if (ev->seq > expected) {
 		j->health.lost_seqs += ev->seq - expected;
+	} else if (ev->seq > 1 && ev->seq < expected) {
+		j->health.lost_seqs -= j->health.lost_seqs > 0;
+		return 0;
+	}
 	return mf_map_put(&j->sequences, key, (void *)((uintptr_t)ev->seq + 1));
 }
 

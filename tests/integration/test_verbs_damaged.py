@@ -153,7 +153,11 @@ def flipped_bytes():
 
 @case
 def written_over():
-    for number, bytes_ in enumerate((b"\0", b"\xff", b"\x1b[2J", b"{}\n")):
+    # Zeros are what nobody has used yet: a chunk they cover whole is missed
+    # only in the numbering of its thread, and a thread with no other is not.
+    zeros = 0
+    for number, bytes_ in enumerate((b"\0",) * 6 +
+                                    (b"\xff", b"\x1b[2J", b"{}\n")):
         directory = copy(f"over-{number}")
         path = largest(directory)
         size = path.stat().st_size
@@ -162,8 +166,10 @@ def written_over():
             file.write((bytes_ * 20000)[:16384])
         assert path.stat().st_size <= size + 16384
         status, _ = every(directory)[("verify",)]
-        assert status == 3, bytes_
+        zeros += bytes_ == b"\0" and status == 3
+        assert status == 3 or bytes_ == b"\0", bytes_
         shutil.rmtree(directory)
+    assert zeros >= 3, zeros
 
 
 @case
