@@ -193,19 +193,28 @@ static void say_python(void)
 }
 
 /*
- * A spawned child of multiprocessing closes the file it has read its orders
- * from and then carries them out. Python lets go of the GIL around close(2).
+ * Look while Python has let go of the GIL, as it does around most calls of
+ * libc, unless what is wanted was seen already.
  */
-void mf__python_close(void)
+static void look_with_gil(uint32_t wanted)
 {
 	int had;
 
-	if ((done & 1u << HOOK_PROCESS) || !has_api ||
-	    !PY(Py_IsInitialized)() || !PY(PyGILState_GetThisThreadState)())
+	if (!(wanted & ~done) || !has_api || !PY(Py_IsInitialized)() ||
+	    !PY(PyGILState_GetThisThreadState)())
 		return;
 	had = PY(PyGILState_Ensure)();
 	mf__python_look();
 	PY(PyGILState_Release)(had);
+}
+
+/*
+ * A spawned child of multiprocessing closes the file it has read its orders
+ * from and then carries them out.
+ */
+void mf__python_close(void)
+{
+	look_with_gil(1u << HOOK_PROCESS);
 }
 
 void mf__python_fork(void)
@@ -231,7 +240,6 @@ void mf__python_start(void)
 /* An event loop makes one before it has any task. */
 MF__EXPORT int socketpair(int domain, int type, int protocol, int fds[2])
 {
-	if (has_api)
-		mf__python_look();
+	look_with_gil(1u << HOOK_TASK | 1u << HOOK_HANDLE);
 	return MF__REAL(socketpair)(domain, type, protocol, fds);
 }

@@ -6,10 +6,10 @@
  * frame of ours in a traceback, a profile or a recursion count. What remains to
  * be seen: the type() of four methods; three "object.__getattr__" events a task
  * in audit hooks of the program; the methods as callables in sys.monitoring,
- * from 3.12 on. Not seen by us: tasks of loops that are not asyncio's own (uvloop), and anything in a
- * subinterpreter or a second interpreter of the process. Everything but
- * what record.h declares runs with the GIL held, in the main
- * interpreter.
+ * from 3.12 on. Not seen by us: tasks of loops that are not asyncio's own
+ * (uvloop), and anything in a subinterpreter or a second interpreter of the
+ * process. Everything but what record.h declares runs with the GIL held, in the
+ * main interpreter.
  */
 #ifndef MF_RECORD_PYTHON_H
 #define MF_RECORD_PYTHON_H

@@ -253,6 +253,30 @@ def no_python_leaves_it_alone(python):
     assert not [e for e in events if text(e, "FUNCTION")]
 
 
+@on_every_python
+def tasks_and_children_are_seen_where_there_is_no_thread(python):
+    code = """
+import asyncio, multiprocessing
+async def one(): pass
+async def main(): await asyncio.gather(asyncio.create_task(one()))
+def child(): pass
+if __name__ == "__main__":
+    asyncio.run(main())
+    process = multiprocessing.get_context("fork").Process(target=child)
+    process.start()
+    process.join()
+"""
+    _, events = recorded(python, "-c", code)
+    assert not only(events, "THREAD_NAME")
+    assert [text(e, "FUNCTION") for e in only(events, "ASYNC_START")
+            if text(e, "FUNCTION").startswith("__main__.")] == [
+                "__main__.main", "__main__.one"]
+    assert [text(e, "OUTCOME") for e in only(events, "ASYNC_END")
+            ].count("ok") >= 2
+    assert [text(e, "FUNCTION") for e in only(events, "MP_CHILD")] == [
+        "__main__.child"]
+
+
 @case
 def parallel_map_says_what_its_children_run():
     python = os.environ.get("VENV_PYTHON", "")
