@@ -97,10 +97,10 @@ def main():
             for a, b in zip(plain, again)]
     cost = ratio("recorded, CPU, at most 1.02", recorded, both, 0)
     ratio("recorded, wall", recorded, both, 1)
-    is_met = cost <= LIMIT * max(1, control, 1 / control)
+    is_met = cost <= LIMIT
     print("met" if is_met else "NOT MET",
-          "(within the control's own deviation)" if is_met and cost > LIMIT
-          else "")
+          "" if is_met or cost > LIMIT * max(control, 1 / control)
+          else "(within the control's own deviation: the machine is busy)")
     return 0 if is_met else 1
 
 
